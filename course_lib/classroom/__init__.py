@@ -1,0 +1,1 @@
+"""Running lessons and checking the machine: what instructors and the command line use."""

@@ -1,0 +1,1 @@
+"""Metrics, the one evaluation protocol, and uncertainty (lesson 06)."""

@@ -1,0 +1,54 @@
+"""Where things live: the repository, the cache of downloads, the build folder."""
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+import platformdirs
+
+from course_lib.errors import CourseError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def cache_dir() -> Path:
+    """Folder of downloaded data and weights, outside the repository; COURSE_CACHE moves it."""
+    return Path(os.environ.get("COURSE_CACHE") or platformdirs.user_cache_dir("llm-recommenders-course")).expanduser()
+
+
+def build_dir() -> Path:
+    """Folder of everything a run leaves behind; COURSE_BUILD moves it."""
+    return Path(os.environ.get("COURSE_BUILD") or ROOT / "build" / "course").expanduser()
+
+
+def make_dir(folder: Path, variable: str) -> Path:
+    """Create ``folder``; where that is impossible, say so and name the variable that moves it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):  # the only honest test of "may I write here" (root ignores mode bits)
+            return folder
+    except OSError as error:
+        raise disk_error(error, folder, variable) from error
+
+
+def disk_error(error: OSError, folder: Path, variable: str) -> CourseError:
+    """The sentence for a folder that cannot take a file."""
+    what = "The disk is full" if error.errno == errno.ENOSPC else f"Cannot write ({error.strerror})"
+    return CourseError(f"{what} in {folder}: make room there, or set {variable} to a folder that you may write to.")
+
+
+def write_atomic(path: Path, content: str | bytes, variable: str = "COURSE_BUILD") -> None:
+    """Write ``content`` to ``path`` whole or not at all: a reader never meets half a file."""
+    data = content.encode() if isinstance(content, str) else content
+    make_dir(path.parent, variable)
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(partial, 0o644)  # mkstemp makes files that only their owner may read
+        os.replace(partial, path)
+    except OSError as error:
+        raise disk_error(error, path.parent, variable) from error
+    finally:
+        Path(partial).unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Encoding text with BERT and fine-tuning it (lesson 02)."""
