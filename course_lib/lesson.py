@@ -1,0 +1,91 @@
+"""The frame of a lesson: its profile, its four opening lines, and the figures that it leaves behind."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from course_lib import device as devices
+from course_lib import plots
+from course_lib.data.fetch import missing, sources
+from course_lib.errors import CourseError
+from course_lib.paths import build_dir, write_atomic
+
+PROFILES = ("quick", "standard", "full")
+T = TypeVar("T")
+
+
+@dataclass
+class Lesson:
+    """One run of one lesson. Made by `Lesson.start`."""
+
+    name: str
+    profile: str
+    seed: int
+    device: torch.device
+    figures: dict[str, float] = field(default_factory=dict)
+    tolerance: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+
+    @classmethod
+    def start(cls, name: str, profile: str, seed: int, device: str = "auto") -> "Lesson":
+        """Choose the device, fix threads and seeds, set the look of figures, and say so in four lines."""
+        if profile not in PROFILES:
+            raise CourseError(f"Unknown profile {profile!r}: PROFILE is one of {', '.join(PROFILES)}.")
+        if not isinstance(seed, int):
+            raise CourseError(f"SEED is a whole number; got {seed!r}.")
+        choice, threads = devices.choose(device), devices.set_threads()
+        devices.seed_everything(seed)
+        plots.use_style()
+        absent = [source for source in sources() if missing(source)]
+        versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("torch", "transformers", "pandas"))
+        print(f"Lesson    {name}, profile {profile}, seed {seed}")
+        print(f"Device    {choice.device}: {choice.why}; {threads} thread{'s' if threads > 1 else ''}")
+        print(f"Versions  Python {platform.python_version()}, {versions}")
+        print(
+            f"Data      {'all there and whole' if not absent else 'to be fetched on first use: ' + ', '.join(absent)}"
+        )
+        return cls(name, profile, seed, choice.device)
+
+    def pick(self, *, quick: T, standard: T, full: T) -> T:
+        """The value for this run's profile."""
+        return {"quick": quick, "standard": standard, "full": full}[self.profile]
+
+    def progress(self, items: Iterable[T], label: str) -> Iterable[T]:
+        """``items`` behind a progress bar; without one where CI is set, since nobody watches there."""
+        return tqdm(items, desc=label, disable=bool(os.environ.get("CI")), leave=False)
+
+    def record(self, name: str, value: float, rel: float = 0.02) -> float:
+        """Keep a figure of this run; ``rel`` is the relative tolerance within which another machine reproduces it."""
+        if name in self.figures and self.figures[name] != float(value):
+            raise CourseError(
+                f"The figure {name!r} was recorded before with another value: restart the kernel and run all cells."
+            )
+        if not np.isfinite(value):
+            raise CourseError(f"The figure {name!r} is {value}, not a number: look at the cell that computes it.")
+        self.figures[name], self.tolerance[name] = float(value), rel
+        return float(value)
+
+    def finish(self) -> None:
+        """Write the figures to build/course/figures/NAME.json."""
+        document = {
+            "lesson": self.name,
+            "profile": self.profile,
+            "seed": self.seed,
+            "device": self.device.type,
+            "figures": self.figures,
+            "tolerance": self.tolerance,
+        }
+        write_atomic(build_dir() / "figures" / f"{self.name}.json", json.dumps(document, indent=1) + "\n")
+        seconds = time.perf_counter() - self.started
+        print(
+            f"Done in {seconds:.0f} s; {len(self.figures)} figures kept; {devices.tree_memory_mb():.0f} MB in use now."
+        )
