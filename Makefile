@@ -1,0 +1,82 @@
+# `make course` runs every lesson, `make test` checks everything, `make lab` opens JupyterLab on the lessons.
+# The first call makes the environment in .venv and fetches the data; later calls need no network.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3
+PROFILE ?= standard
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export HF_HUB_OFFLINE := 1
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: course test lab fetch doctor lock clean
+.DELETE_ON_ERROR:
+
+course: $(VENV)/course
+	@$(BIN)/course run --profile $(PROFILE)
+
+lab: $(VENV)/course
+	@$(BIN)/course fetch
+	@$(BIN)/jupyter lab --LabApp.news_url=None notebooks/00_start_here.ipynb
+
+fetch doctor: $(VENV)/course
+	@$(BIN)/course $@
+
+# nbval leaves the figures of its run in a fresh folder, where tests/notebooks compares them with the committed ones.
+test: export CI := true
+test: export PATH := $(BIN):$(PATH)
+test: $(VENV)/test
+	course fetch
+	ruff check .
+	ruff format --check .
+	mypy
+	pytest tests/unit
+	@figures=$$(mktemp -d) && trap 'rm -r "$$figures"' EXIT && export COURSE_BUILD=$$figures && set -x && \
+	pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks && \
+	pytest tests/notebooks
+
+clean:
+	rm -rf build $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# --- the environment: made again only when the lock or pyproject.toml is newer ---
+
+# $(call install,ARGUMENTS): pip with one sentence where it fails; its whole story stays in a log.
+install = $(BIN)/pip install $(if $(CI),--quiet) $(1) 2>$(VENV)/install.log || { \
+	grep -m1 '^ERROR' $(VENV)/install.log; \
+	echo "The packages could not be installed (all that pip said is in $(VENV)/install.log): connect to the network or" \
+	"make room on the disk, and run the same command again; it goes on where it stopped."; exit 1; }
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
+	echo "The course needs Python 3.11, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | tail -1): install it, or name" \
+	"it: make $(or $(MAKECMDGOALS),course) PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/course: requirements.lock pyproject.toml | $(VENV)/bin/pip
+	@echo "Installing the packages of the course into $(VENV): about 2 GB and a few minutes, this once."
+	@$(call install,-r requirements.lock)
+	@$(call install,--no-deps --editable .)
+	@touch $@
+
+$(VENV)/test: requirements-test.lock $(VENV)/course
+	@$(call install,-r requirements.lock -r requirements-test.lock)
+	@touch $@
+
+# Versions of everything, found anew from pyproject.toml. torch is written without its build, and without the packages
+# for NVIDIA cards that some builds of it name: they come with it on the machines that have one.
+compile = build/lock/bin/pip-compile --quiet --allow-unsafe --strip-extras --no-annotate --no-header --no-emit-options \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file - $(1) pyproject.toml | \
+	sed -E -e 's/\+cpu$$//' -e '/^(nvidia|cuda|triton)/d'
+
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet pip-tools==7.6.2
+	{ sed -n '/^#/p' requirements.lock && $(compile); } > build/requirements.lock
+	{ sed -n '/^#/p' requirements-test.lock && \
+	$(call compile,--extra test --constraint build/requirements.lock) | grep -vxFf build/requirements.lock; } \
+	> build/requirements-test.lock
+	mv build/requirements.lock build/requirements-test.lock .
