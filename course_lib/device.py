@@ -79,7 +79,10 @@ def set_threads(n: int | None = None) -> int:
     ``n``, else OMP_NUM_THREADS, else two: what a small laptop or a Binder launch has, and the same everywhere, so
     that sums are added up in the same order.
     """
-    threads = n or int(os.environ.get("OMP_NUM_THREADS") or min(2, os.cpu_count() or 1))
+    wish = os.environ.get("OMP_NUM_THREADS", "")
+    if wish and not (wish.isdecimal() and int(wish)):
+        raise CourseError(f"OMP_NUM_THREADS is {wish!r}: set it to a whole number of threads, or unset it.")
+    threads = n or int(wish or min(2, os.cpu_count() or 1))
     torch.set_num_threads(threads)
     threadpoolctl.threadpool_limits(threads)
     return threads

@@ -18,8 +18,8 @@ def check(
     hint: str = "",
     rtol: float = 1e-6,
     mistakes: Mapping[str, Any] | None = None,
-) -> bool:
-    """Compare a value or array with the expected one and print one verdict; True if right.
+) -> None:
+    """Compare a value or array with the expected one and print one verdict.
 
     ``hint`` is shown with a wrong answer. ``mistakes``: {advice: the value that mistake gives}.
     """
@@ -41,11 +41,11 @@ def check_function(
     points: int = 1,
     rtol: float = 1e-6,
     mistakes: Mapping[str, Callable[..., Any]] | None = None,
-) -> bool:
+) -> None:
     """Run the student's ``function`` and the library's ``reference`` on each tuple of arguments and compare.
 
     Reports the first case that differs. ``mistakes``: {advice: a wrong function}; the advice is shown when the
-    student's answers are those of the wrong function in every case. True if all cases are right.
+    student's answers are those of the wrong function in every case.
     """
     if not callable(function):
         return _say(label, "✘", f"not yet: a function is wanted here, and this is a {type(function).__name__}.")
@@ -122,6 +122,5 @@ def _show(value: Any) -> str:
     return text if len(text) <= 90 else text[:87] + "..."
 
 
-def _say(label: str, mark: str, words: str) -> bool:
+def _say(label: str, mark: str, words: str) -> None:
     print(f"{mark} Exercise {label}: {words}")
-    return mark == "✔"

@@ -54,13 +54,17 @@ def load_users() -> pd.DataFrame:
 
 
 def load_films() -> pd.DataFrame:
-    """Films, indexed 0..1681: title, year (missing for one), genres (tuple of names)."""
+    """Films, indexed 0..1681: title, year (missing for one), genres (tuple of names).
+
+    One film, released on video, carries its year in the title alone: it is moved to where it belongs.
+    """
     raw = _read("item", ["item", "title", "year", "genres"])
     raw.index = raw.pop("item").astype("int64") - 1
+    in_title = raw["title"].str.extract(r"^(.*) \((\d{4})\)$")
     table = pd.DataFrame(
         {
-            "title": raw["title"],
-            "year": pd.to_numeric(raw["year"], errors="coerce").astype("Int64"),
+            "title": in_title[0].fillna(raw["title"]),
+            "year": pd.to_numeric(in_title[1].fillna(raw["year"]), errors="coerce").astype("Int64"),
             "genres": raw["genres"].map(lambda names: tuple(names.split())).astype(object),
         }
     )

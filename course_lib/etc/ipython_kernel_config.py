@@ -1,4 +1,4 @@
 """Read by every IPython kernel of the course's environment (installed to etc/ipython)."""
 
-c = get_config()  # noqa: F821  # type: ignore[name-defined]
+c = get_config()  # noqa: F821
 c.IPKernelApp.extensions = ["course_lib.kind_errors"]

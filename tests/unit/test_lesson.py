@@ -1,0 +1,102 @@
+import errno
+import json
+import os
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from course_lib import paths, plots
+from course_lib.errors import CourseError
+from course_lib.lesson import Lesson
+
+
+@pytest.fixture(autouse=True)
+def own_build(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_BUILD", str(tmp_path / "build"))
+
+
+def test_a_lesson_opens_with_four_lines_and_leaves_its_figures(tmp_path, capsys):
+    lesson = Lesson.start("42_test", "quick", seed=1, device="cpu")
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "Lesson",
+        "Device",
+        "Versions",
+        "Data",
+    ]
+    lesson.record("ndcg", 0.25, rel=0.1)
+    lesson.finish()
+    kept = json.loads((tmp_path / "build/figures/42_test.json").read_text())
+    assert kept["figures"] == {"ndcg": 0.25} and kept["tolerance"] == {"ndcg": 0.1}
+    assert (kept["lesson"], kept["profile"], kept["seed"], kept["device"]) == ("42_test", "quick", 1, "cpu")
+
+
+def test_the_profile_picks_the_value():
+    lesson = Lesson.start("42_test", "quick", seed=1, device="cpu")
+    assert lesson.pick(quick=1, standard=2, full=3) == 1
+
+
+def test_an_unknown_profile_is_refused_with_the_known_ones():
+    with pytest.raises(CourseError, match="quick, standard, full"):
+        Lesson.start("42_test", "fast", seed=1)
+
+
+def test_a_figure_that_is_no_number_or_changes_is_refused():
+    lesson = Lesson.start("42_test", "quick", seed=1, device="cpu")
+    with pytest.raises(CourseError, match="'loss' is nan"):
+        lesson.record("loss", float("nan"))
+    lesson.record("ndcg", 0.2)
+    lesson.record("ndcg", 0.2)
+    with pytest.raises(CourseError, match="recorded before"):
+        lesson.record("ndcg", 0.3)
+
+
+def test_progress_bars_are_off_where_nobody_watches(monkeypatch, capsys):
+    monkeypatch.setenv("CI", "true")
+    assert list(Lesson("42_test", "quick", 1, None).progress(range(3), "epochs")) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+
+
+def test_an_unwritable_folder_is_one_sentence_that_names_the_variable(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("COURSE_BUILD", str(tmp_path / "file"))
+    lesson = Lesson.start("42_test", "quick", seed=1, device="cpu")
+    with pytest.raises(CourseError, match="set COURSE_BUILD to a folder"):
+        lesson.finish()
+
+
+def test_a_full_disk_leaves_the_old_file_whole(tmp_path, monkeypatch):
+    target = tmp_path / "figures.json"
+    paths.write_atomic(target, "old")
+
+    class Full:
+        def __init__(self, handle, _mode):
+            self.handle = handle
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            os.close(self.handle)
+
+        def write(self, _):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(paths.os, "fdopen", Full)
+    with pytest.raises(CourseError, match="disk is full"):
+        paths.write_atomic(target, "new")
+    assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
+
+
+def test_a_figure_needs_words_for_those_who_cannot_see_it():
+    with pytest.raises(ValueError, match="alt"):
+        plots.show(plt.figure(), alt="a plot")
+    plt.close("all")
+
+
+def test_interval_bars_draw_one_bar_a_row_in_the_given_order():
+    table = pd.DataFrame({"ndcg": [0.1, 0.2], "ndcg_low": [0.05, 0.1], "ndcg_high": [0.2, 0.3]}, index=["a", "b"])
+    axes = plots.interval_bars(table, "ndcg", "Two models").axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]
+    assert [patch.get_width() for patch in axes.patches] == [0.2, 0.1]
+    plt.close("all")
