@@ -1,0 +1,214 @@
+"""The recommenders every later idea has to beat: counts, neighbours, one linear map, two factor tables.
+
+Letters: X (n_users, n_items) is the binary matrix of the training part, x_u its row for user u, R the same cells
+with their ratings. Every model stores its arguments, learns in ``fit(train)`` and answers ``score(users)`` with
+one row of scores a user, higher is better. Ids are row and column numbers from 0. A user without a training
+row is scored by popularity, since nothing else is known; an unknown id is an error, in one sentence.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import scipy.sparse as sp
+
+from course_lib.data.interactions import Interactions
+from course_lib.errors import CourseError
+
+
+def known(ids: np.ndarray, n: int, what: str = "user") -> np.ndarray:
+    """``ids`` as int64, refused with one sentence if one of them is not a whole number from 0 to n - 1."""
+    ids = np.atleast_1d(np.asarray(ids))
+    if ids.size and not np.issubdtype(ids.dtype, np.integer):
+        raise CourseError(f"{what.capitalize()} ids must be whole numbers; these have type {ids.dtype}.")
+    wrong = ids[(ids < 0) | (ids >= n)]
+    if wrong.size:
+        raise CourseError(
+            f"The {what} id {wrong[0]} is unknown: the model was fitted on {n} {what}s, numbered 0 to {n - 1}."
+        )
+    return ids.astype(np.int64)
+
+
+def checked(train: Interactions) -> Interactions:
+    """``train``, refused with one sentence if it is empty or a rating in it is missing or infinite."""
+    if len(train) == 0:
+        raise CourseError("The training part has no rows: check the split and the filter before it.")
+    if not np.isfinite(train.rating).all():
+        raise CourseError(
+            f"{(~np.isfinite(train.rating)).sum()} of {len(train)} training ratings are missing or infinite: drop them."
+        )
+    return train
+
+
+def or_popular(scores: np.ndarray, rows: sp.csr_matrix, popularity: np.ndarray) -> np.ndarray:
+    """``scores`` with the popularity counts in the rows of users whose history ``rows`` is empty."""
+    empty = np.diff(rows.indptr) == 0
+    scores[empty] = popularity
+    return scores
+
+
+@dataclass
+class Random:
+    """Noise, the same for a user whenever and in whatever company he is asked about: the floor of every table."""
+
+    seed: int = 0
+
+    def fit(self, train: Interactions) -> Self:
+        """Remember the sizes; there is nothing to learn."""
+        self.n_users_, self.n_items_ = train.n_users, train.n_items
+        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """Uniform noise, (len(users), n_items)."""
+        rows = [np.random.default_rng([self.seed, u]).random(self.n_items_) for u in known(users, self.n_users_)]
+        return np.reshape(rows, (len(rows), self.n_items_))
+
+
+@dataclass
+class Popularity:
+    """s_uj = number of users with item j in the training part: everybody gets the same list."""
+
+    def fit(self, train: Interactions) -> Self:
+        """Count each item's users."""
+        checked(train)
+        self.n_users_ = train.n_users
+        self.count_ = np.bincount(train.item, minlength=train.n_items).astype(float)  # (n_items,)
+        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """The counts, once for each user, (len(users), n_items)."""
+        return np.tile(self.count_, (len(known(users, self.n_users_)), 1))
+
+
+@dataclass
+class ItemKNN:
+    """s_uj = sum of S_lj over the items l in u's history, where S holds item j's K most similar items only.
+
+    S_lj = (x_l . x_j) / (|x_l| |x_j| + shrink): the cosine of two columns of X, shrunk for items seen by few.
+    Sarwar, Karypis, Konstan, Riedl (2001), Item-based collaborative filtering recommendation algorithms, WWW.
+    """
+
+    K: int = 200
+    shrink: float = 10.0
+
+    def fit(self, train: Interactions) -> Self:
+        """Cosines of all pairs of columns; each column of S keeps its K largest."""
+        self.X_ = checked(train).matrix()
+        G = (self.X_.T @ self.X_).toarray()  # (n_items, n_items), co-occurrence counts
+        self.popularity_ = G.diagonal().copy()
+        norm = np.sqrt(self.popularity_)
+        S = G / np.maximum(np.outer(norm, norm) + self.shrink, 1e-12)
+        np.fill_diagonal(S, 0.0)
+        if len(S) > self.K:
+            kth = np.partition(S, -self.K, axis=0)[-self.K]  # (n_items,), each column's K-th largest value
+            S[kth > S] = 0.0
+        self.S_ = S
+        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """x_u S, (len(users), n_items)."""
+        rows = self.X_[known(users, self.X_.shape[0])]
+        return or_popular(rows @ self.S_, rows, self.popularity_)
+
+
+@dataclass
+class EASE:
+    """s_u = x_u B, the B with zero diagonal that minimises |X - X B|^2 + lam |B|^2, in closed form.
+
+    With P = (X'X + lam I)^-1 the answer is B_lj = -P_lj / P_jj off the diagonal.
+    Steck (2019), Embarrassingly shallow autoencoders for sparse data, WWW.
+    """
+
+    lam: float = 300.0
+
+    def fit(self, train: Interactions) -> Self:
+        """One inverse of an (n_items, n_items) matrix."""
+        self.X_ = checked(train).matrix()
+        G = (self.X_.T @ self.X_).toarray()
+        self.popularity_ = G.diagonal().copy()
+        P = np.linalg.inv(G + self.lam * np.eye(len(G)))
+        self.B_ = -P / P.diagonal()
+        np.fill_diagonal(self.B_, 0.0)
+        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """x_u B, (len(users), n_items)."""
+        rows = self.X_[known(users, self.X_.shape[0])]
+        return or_popular(rows @ self.B_, rows, self.popularity_)
+
+
+def als_step(X: sp.csr_matrix, V: np.ndarray, lam: float, alpha: float) -> np.ndarray:
+    """The best U for a fixed V: u = (V'V + alpha V_u'V_u + lam I)^-1 (1 + alpha) V_u'1, V_u the rows of u's items.
+
+    All (d, d) matrices V_u'V_u come from one sparse product, since each is a sum of outer products v v'.
+    """
+    n, d = len(V), V.shape[1]
+    outer = (V[:, :, None] * V[:, None, :]).reshape(n, d * d)
+    A = alpha * (X @ outer).reshape(-1, d, d) + V.T @ V + lam * np.eye(d)  # (n_users, d, d)
+    return np.linalg.solve(A, (1 + alpha) * (X @ V)[:, :, None])[:, :, 0]
+
+
+@dataclass
+class ALS:
+    """s_uj = u_u . v_j, minimising sum_uj c_uj (x_uj - u_u . v_j)^2 + lam (|U|^2 + |V|^2), c = 1 + alpha x.
+
+    Every cell counts, a seen one 1 + alpha times: each half-step has a closed form (``als_step``).
+    Hu, Koren, Volinsky (2008), Collaborative filtering for implicit feedback datasets, ICDM.
+    """
+
+    d: int = 48
+    lam: float = 25.0
+    alpha: float = 2.0
+    sweeps: int = 15
+    seed: int = 0
+
+    def fit(self, train: Interactions) -> Self:
+        """``sweeps`` rounds of solving for U, then for V."""
+        self.X_ = checked(train).matrix()
+        Xt = self.X_.T.tocsr()
+        self.popularity_ = np.diff(Xt.indptr).astype(float)
+        self.V_ = np.random.default_rng(self.seed).normal(scale=0.1, size=(train.n_items, self.d))  # (n_items, d)
+        for _ in range(self.sweeps):
+            self.U_ = als_step(self.X_, self.V_, self.lam, self.alpha)  # (n_users, d)
+            self.V_ = als_step(Xt, self.U_, self.lam, self.alpha)
+        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """U V', (len(users), n_items)."""
+        users = known(users, self.X_.shape[0])
+        return or_popular(self.U_[users] @ self.V_.T, self.X_[users], self.popularity_)
+
+
+@dataclass
+class BiasModel:
+    """r_uj = mu + b_u + b_j, minimising sum (r_uj - mu - b_u - b_j)^2 + lam (|b_u|^2 + |b_j|^2).
+
+    Each half-step is a shrunk mean of what is left over, b_j = sum_u (r_uj - mu - b_u) / (n_j + lam); the rounds
+    converge to the least-squares answer. Koren, Bell, Volinsky (2009), Matrix factorization techniques for
+    recommender systems, IEEE Computer 42(8).
+    """
+
+    lam: float = 2.0
+    sweeps: int = 50
+
+    def fit(self, train: Interactions) -> Self:
+        """Alternate the two shrunk means."""
+        R = checked(train).matrix("rating").tocoo()  # a pair rated twice counts once, with its last rating
+        u, j, self.mu_ = R.row, R.col, R.data.mean()
+        n_u, n_j = (np.bincount(x, minlength=n) + self.lam for x, n in zip((u, j), R.shape, strict=True))
+        self.b_u_, self.b_j_ = np.zeros(train.n_users), np.zeros(train.n_items)
+        for _ in range(self.sweeps):
+            left = R.data - self.mu_ - self.b_u_[u]
+            self.b_j_ = np.bincount(j, left, minlength=train.n_items) / n_j
+            left = R.data - self.mu_ - self.b_j_[j]
+            self.b_u_ = np.bincount(u, left, minlength=train.n_users) / n_u
+        return self
+
+    def predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """The rating of each pair (users[m], items[m]) in stars, (len(users),)."""
+        users, items = known(users, len(self.b_u_)), known(items, len(self.b_j_), "item")
+        return self.mu_ + self.b_u_[users] + self.b_j_[items]
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """Ratings of all items, (len(users), n_items): one order for everybody."""
+        return self.mu_ + self.b_u_[known(users, len(self.b_u_)), None] + self.b_j_
