@@ -1,0 +1,5 @@
+"""``python -m course_lib`` is the command ``course``."""
+
+from course_lib.classroom.cli import main
+
+main()

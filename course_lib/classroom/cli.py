@@ -1,0 +1,156 @@
+"""The command ``course``. Heavy imports wait inside the commands, so that --help answers at once."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from course_lib.errors import CourseError
+from course_lib.paths import ROOT, build_dir
+
+if TYPE_CHECKING:
+    from course_lib.classroom.run import LessonRun
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="llm-recommenders-course")
+def cli() -> None:
+    """A course in notebooks on recommenders helped by language models."""
+
+
+@cli.command()
+def doctor() -> None:
+    """Say what this machine has and what the course still needs."""
+    from course_lib.classroom.doctor import examine
+
+    findings = []
+    for finding in examine():
+        click.echo(finding)
+        findings.append(finding)
+    failed = sum(finding.level == "FAIL" for finding in findings)
+    if failed:
+        raise CourseError(f"{failed} of {len(findings)} checks failed: each [FAIL] line above says what to do.")
+
+
+@cli.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+def fetch(names: tuple[str, ...]) -> None:
+    """Download data and weights, all or those named, into the cache, and check every byte."""
+    from course_lib.data.fetch import fetch, missing, source, sources
+
+    for name in [source(name).name for name in names] or sources():
+        absent = missing(name)
+        if absent:
+            click.echo(f"Fetching {name}, {source(name).megabytes} MB ...")
+            fetch(name)
+        click.echo(f"{name}: {'fetched and whole' if absent else 'there and whole'}")
+
+
+@cli.command()
+@click.argument("lessons", nargs=-1, metavar="[LESSON]...")
+@click.option("--profile", help="quick, standard or full.  [default: what stands in the notebook: standard]")
+@click.option("--seed", type=int, help="Another seed than the notebook's.")
+@click.option("--device", help="auto, cuda, mps or cpu.")
+@click.option("-p", "extra", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter of the lessons.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the results.  [default: build/course]")
+@click.option("--notebooks", type=click.Path(path_type=Path), default=ROOT / "notebooks", hidden=True)
+@click.option("--update", is_flag=True, help="For maintainers: store the executed lessons and their figures.")
+@click.pass_context
+def run(
+    context: click.Context,
+    lessons: tuple[str, ...],
+    profile: str | None,
+    seed: int | None,
+    device: str | None,
+    extra: tuple[tuple[str, str], ...],
+    out: Path | None,
+    notebooks: Path,
+    update: bool,
+) -> None:
+    """Run lessons, all or those named by number ("3") or name, and leave them executed in build/course."""
+    from course_lib.classroom.run import check_parameters, find_lessons, parameter, run_lessons
+
+    parameters: dict[str, Any] = {name: parameter(value) for name, value in extra}
+    given = {"PROFILE": profile, "SEED": seed, "DEVICE": device}
+    parameters |= {name: value for name, value in given.items() if value is not None}
+    if update and parameters.get("PROFILE") == "standard":
+        del parameters["PROFILE"]
+    if update and parameters:
+        raise CourseError(
+            "What --update stores is a run as the notebooks stand: give it no other profile or parameter."
+        )
+    paths, out = find_lessons(notebooks.resolve(), lessons), out or build_dir()
+    for path in paths:
+        check_parameters(path, parameters)
+    context.invoke(fetch)
+    runs = run_lessons(paths, out, parameters, _Terminal() if on_terminal() else _Lines())
+    click.echo(f"Everything is in {out}; open {out / 'index.html'}.")
+    failed = [run.lesson for run in runs if run.status != "ok"]
+    if failed:
+        raise CourseError(f"{len(failed)} of {len(runs)} lessons failed (see above): {', '.join(failed)}.")
+    if update:
+        from course_lib.classroom.update import store
+
+        for line in store(runs, out, notebooks, ROOT):
+            click.echo(line)
+
+
+def on_terminal() -> bool:
+    """True where a person watches: bars then, plain lines otherwise."""
+    return sys.stderr.isatty() and not os.environ.get("CI")
+
+
+def _result(run: "LessonRun", error: str) -> str:
+    status = {"ok": "ok", "failed": "FAILED", "interrupted": "interrupted"}[run.status]
+    return f"{run.lesson}: {status}, {run.seconds:.0f} s, {run.peak_rss_mb:,.0f} MB" + (f", {error}" if error else "")
+
+
+class _Lines:
+    """Progress of a run as plain lines: one when a lesson starts, one when it ends."""
+
+    def lesson(self, name: str, number: int, of: int, cells: int) -> None:
+        click.echo(f"[{number}/{of}] {name}, {cells} cells ...")
+
+    def cell(self, index: int) -> None:
+        """Nothing: a log is no place for it."""
+
+    def done(self, run: "LessonRun", error: str) -> None:
+        click.echo(_result(run, error))
+
+
+class _Terminal:
+    """Progress of a run as two bars: lessons, and the cells of the present one."""
+
+    def lesson(self, name: str, number: int, of: int, cells: int) -> None:
+        from tqdm import tqdm
+
+        if number == 1:
+            self.lessons = tqdm(total=of, desc="lessons", unit="lesson", position=0)
+        self.cells = tqdm(total=cells, desc=name, unit="cell", position=1, leave=False)
+
+    def cell(self, index: int) -> None:
+        self.cells.update(index + 1 - self.cells.n)
+
+    def done(self, run: "LessonRun", error: str) -> None:
+        self.cells.close()
+        self.lessons.write(_result(run, error))
+        self.lessons.update()
+        if run.status == "interrupted" or self.lessons.n == self.lessons.total:
+            self.lessons.close()
+
+
+def main() -> None:
+    """Entry point: every failure is one sentence on the error stream and an exit code."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Stopped; nothing is half done: the same command goes on from here.", err=True)
+        sys.exit(130)
+    except CourseError as error:
+        click.echo(str(error), err=True)
+        sys.exit(getattr(error, "exit_code", 1))

@@ -1,0 +1,209 @@
+"""Run lessons one after the other: a failing one does not stop the others, an interrupted one leaves no half notebook.
+
+What a run leaves in its folder: NAME.ipynb (executed) and figures/NAME.json for each lesson, run.json, index.html.
+"""
+
+import ast
+import json
+import logging
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import nbformat
+import papermill
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from course_lib.classroom import report
+from course_lib.classroom.process import end_children, own_kernel, peak_memory
+from course_lib.errors import CourseError
+from course_lib.paths import disk_error, make_dir, write_atomic
+
+PROFILES = ("quick", "standard", "full")
+BANNER = "papermill-error-cell-tag"  # papermill adds cells with this tag to a notebook that failed
+
+
+@dataclass(frozen=True)
+class LessonRun:
+    """One entry of run.json."""
+
+    lesson: str
+    profile: str
+    device: str
+    seed: int
+    status: str  # "ok", "failed" or "interrupted"
+    seconds: float
+    peak_rss_mb: float
+
+
+class Interrupted(CourseError):
+    """Somebody pressed Ctrl-C."""
+
+    exit_code = 130  # what a shell expects then
+
+
+class Watcher(Protocol):
+    """Told what happens during a run."""
+
+    def lesson(self, name: str, number: int, of: int, cells: int) -> None:
+        """A lesson starts."""
+
+    def cell(self, index: int) -> None:
+        """A cell starts."""
+
+    def done(self, run: LessonRun, error: str) -> None:
+        """A lesson has ended; ``error`` is one line, empty if all went well."""
+
+
+def find_lessons(folder: Path, wanted: Sequence[str] = ()) -> list[Path]:
+    """The lessons of ``folder`` in their order; ``wanted`` picks some by number ("3", "03") or name."""
+    lessons = sorted(folder.glob("[0-9]*.ipynb"))
+    if not lessons:
+        raise CourseError(f"There is no lesson in {folder}: lessons are notebooks whose names start with a number.")
+    chosen = set()
+    for word in wanted:
+        stem = word.removesuffix(".ipynb")
+        found = [path for path in lessons if stem in _names(path)]
+        if not found:
+            known = ", ".join(path.stem for path in lessons)
+            raise CourseError(f"There is no lesson {word!r} in {folder}; the lessons are {known}.")
+        chosen.update(found)
+    return [path for path in lessons if not wanted or path in chosen]
+
+
+def _names(lesson: Path) -> set[str]:
+    number = lesson.stem.split("_")[0]
+    return {lesson.stem, number, str(int(number)) if number.isdecimal() else number}
+
+
+def parameter(text: str) -> Any:
+    """What a person means by ``text``: a Python literal (3, 0.1, True, [1, 2]), else the text itself."""
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError):
+        return text
+
+
+def own_parameters(lesson: Path) -> dict[str, Any]:
+    """The lesson's parameters with the values that stand in its notebook."""
+    return {name: parameter(known["default"]) for name, known in papermill.inspect_notebook(str(lesson)).items()}
+
+
+def check_parameters(lesson: Path, parameters: dict[str, Any]) -> None:
+    """CourseError for a name that ``lesson`` does not know (papermill only warns of it), or an unknown profile."""
+    known = own_parameters(lesson)
+    for name in parameters:
+        if name not in known:
+            names = ", ".join(known) or "none"
+            raise CourseError(f"Lesson {lesson.stem} has no parameter {name}; its parameters are {names}.")
+    if "PROFILE" in parameters and parameters["PROFILE"] not in PROFILES:
+        raise CourseError(f"There is no profile {parameters['PROFILE']!r}; the profiles are {', '.join(PROFILES)}.")
+
+
+def run_lessons(lessons: Sequence[Path], out: Path, parameters: dict[str, Any], watcher: Watcher) -> list[LessonRun]:
+    """Run ``lessons`` with ``parameters`` and leave everything in ``out``; returns one entry for each lesson run.
+
+    Raises `Interrupted` on Ctrl-C, after the lessons that are finished and the fact of the interruption are written.
+    """
+    for lesson in lessons:  # all of them before the first one runs
+        check_parameters(lesson, parameters)
+    out = make_dir(out.expanduser().resolve(), "COURSE_BUILD")
+    runs: list[LessonRun] = []
+    for number, lesson in enumerate(lessons, start=1):
+        watcher.lesson(lesson.stem, number, len(lessons), len(nbformat.read(lesson, as_version=4).cells))
+        run, error = run_lesson(lesson, out, parameters, watcher)
+        runs.append(run)
+        keep(run, out, lesson.parent)
+        watcher.done(run, error)
+        if run.status == "interrupted":
+            left = " ".join(path.stem.split("_")[0] for path in lessons[number - 1 :])
+            raise Interrupted(
+                f"Stopped in {lesson.stem}: what was finished is in {out}; go on with `course run {left}`."
+            )
+    return runs
+
+
+def run_lesson(lesson: Path, out: Path, parameters: dict[str, Any], watcher: Watcher) -> tuple[LessonRun, str]:
+    """Run one lesson; returns its entry and, if it failed, one line that says in which cell and why."""
+    partial, figures = out / f".{lesson.stem}.partial.ipynb", out / "figures" / f"{lesson.stem}.json"
+    own = own_parameters(lesson)
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it says of a dead kernel is in our line
+    status, error, at, started = "ok", "", 0, time.perf_counter()
+
+    def cell_starts(cell: nbformat.NotebookNode, cell_index: int) -> None:
+        nonlocal at
+        at = cell_index
+        watcher.cell(cell_index)
+
+    with peak_memory() as peak:
+        try:
+            papermill.execute_notebook(
+                str(lesson),
+                str(partial),
+                # a value that the notebook has anyway is not injected: it would add a cell and shift all numbers
+                parameters={name: value for name, value in parameters.items() if value != own[name]},
+                cwd=str(lesson.parent),
+                kernel_name="python3",
+                kernel_manager_class=own_kernel(out),
+                progress_bar=False,
+                on_cell_start=cell_starts,
+                coalesce_streams=True,
+            )
+        except KeyboardInterrupt:
+            status = "interrupted"
+        except PapermillExecutionError as problem:
+            status, error = "failed", f"{problem.ename}: {problem.evalue}"
+        except DeadKernelError:
+            status, error = "failed", "the kernel died, most often because the memory was full: try --profile quick"
+        except OSError as problem:
+            status, error = "failed", str(disk_error(problem, out, "COURSE_BUILD"))
+        except Exception as problem:  # whatever it is, the other lessons shall run, and this line names it
+            status, error = "failed", f"{type(problem).__name__}: {problem}"
+    seconds = time.perf_counter() - started
+    end_children()
+    if status == "interrupted":
+        partial.unlink(missing_ok=True)
+    elif partial.exists():
+        error = _close(partial, status, error, at)
+        partial.replace(out / lesson.name)
+    if status == "failed":
+        figures.unlink(missing_ok=True)  # they would be those of an earlier run
+    left = json.loads(figures.read_text(encoding="utf-8")) if status == "ok" and figures.exists() else {}
+    settings: dict[str, Any] = {"PROFILE": "standard", "SEED": 0, "DEVICE": "auto"} | own | parameters
+    run = LessonRun(
+        lesson=lesson.stem,
+        profile=settings["PROFILE"],
+        device=left.get("device", settings["DEVICE"]),
+        seed=settings["SEED"],
+        status=status,
+        seconds=round(seconds, 1),
+        peak_rss_mb=round(peak.megabytes, 1),
+    )
+    return run, error
+
+
+def _close(notebook: Path, status: str, error: str, at: int) -> str:
+    """Write into the executed notebook how its run ended; returns ``error`` with the place of cell number ``at``."""
+    content = nbformat.read(notebook, as_version=4)
+    if error:
+        until = [cell for cell in content.cells if BANNER not in cell.metadata.get("tags", [])][: at + 1]
+        number = sum(cell.cell_type == "code" for cell in until)  # as Jupyter shows it after a run from the top
+        text = "\n".join(cell.source for cell in until if cell.cell_type == "markdown")
+        headings = re.findall(r"^#{1,2} (.+)$", text, re.MULTILINE)
+        place = f"cell [{number}]" + (f" in “{headings[-1].strip()}”" if headings else "")
+        error = f"{place}: {' '.join(error.split())[:300]}"
+    content.metadata["course"] = {"status": status, "error": error}
+    write_atomic(notebook, nbformat.writes(content) + "\n")
+    return error
+
+
+def keep(run: LessonRun, out: Path, notebooks: Path) -> None:
+    """Put ``run`` into run.json in the place of the lesson's earlier entry, and make index.html anew."""
+    entries = {entry["lesson"]: entry for entry in report.read_runs(out)} | {run.lesson: asdict(run)}
+    ordered = [entries[path.stem] for path in find_lessons(notebooks) if path.stem in entries]
+    write_atomic(out / "run.json", json.dumps(ordered, indent=1) + "\n")
+    report.write_index(out)
