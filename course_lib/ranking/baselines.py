@@ -81,6 +81,28 @@ class Popularity:
 
 
 @dataclass
+class RecentPopularity:
+    """s_uj = number of users with item j in the last ``days`` of the training part; older counts only break ties.
+
+    What is in fashion now. Ji, Sun, Zhang, Li (2020), A re-visit of the popularity baseline, SIGIR.
+    """
+
+    days: float = 30.0
+
+    def fit(self, train: Interactions) -> Self:
+        """Count each item's users, all of them and the recent ones."""
+        recent = checked(train).time > train.time.max() - self.days * 86_400
+        self.n_users_ = train.n_users
+        ever, lately = (np.bincount(items, minlength=train.n_items) for items in (train.item, train.item[recent]))
+        self.count_ = lately + ever / (len(train) + 1)  # (n_items,)
+        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """The counts, once for each user, (len(users), n_items)."""
+        return np.tile(self.count_, (len(known(users, self.n_users_)), 1))
+
+
+@dataclass
 class ItemKNN:
     """s_uj = sum of S_lj over the items l in u's history, where S holds item j's K most similar items only.
 

@@ -12,7 +12,7 @@ from course_lib.data import movielens, splits
 from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.evaluation.protocol import evaluate
-from course_lib.ranking.baselines import ALS, EASE, BiasModel, ItemKNN, Popularity, Random, als_step
+from course_lib.ranking.baselines import ALS, EASE, BiasModel, ItemKNN, Popularity, Random, RecentPopularity, als_step
 
 # users 0..3, items 0..2; user 3 has no history
 PAIRS = [(0, 0, 5.0), (0, 1, 4.0), (1, 0, 3.0), (1, 1, 1.0), (1, 2, 2.0), (2, 2, 5.0)]
@@ -27,7 +27,7 @@ def interactions(pairs: list[tuple[int, int, float]], n_users: int, n_items: int
 
 
 TOY = interactions(PAIRS, 4, 3)
-ALL = [Random(), Popularity(), ItemKNN(), EASE(), ALS(d=2), BiasModel()]
+ALL = [Random(), Popularity(), RecentPopularity(), ItemKNN(), EASE(), ALS(d=2), BiasModel()]
 
 
 def test_popularity_counts_users():
@@ -158,3 +158,10 @@ def test_the_bias_model_beats_the_global_mean_as_published():
     model = BiasModel().fit(split.fit_part)
     error = model.predict(split.test.user, split.test.item) - split.test.rating
     assert 0.92 < np.sqrt(np.mean(error**2)) < 0.945  # published .938, the global mean 1.128
+
+
+def test_recent_popularity_counts_the_last_days_and_breaks_ties_by_older_ones():
+    day = 86_400
+    table = TOY.table.assign(time=[0, 0, 0, 0, 9 * day, 10 * day])  # item 2 twice in the last two days
+    s = RecentPopularity(days=2).fit(Interactions(table, 4, 3)).score(np.array([3]))[0]
+    assert s[2] > 2 > 1 > s[0] == s[1] > 0
