@@ -26,7 +26,11 @@ ALIASES = ROOT / "datasets" / "film_aliases.csv"
 _TUPLES = ("genres", "director", "writer", "cast", "language", "country")
 _TUPLE = pa.Column(object, pa.Check(lambda cell: isinstance(cell, tuple), element_wise=True, name="is a tuple"))
 WIKIDATA = pa.DataFrameSchema(
-    {"title": pa.Column(str), "year": pa.Column("int64", pa.Check.in_range(1940, 2014)), **dict.fromkeys(_TUPLES, _TUPLE)}
+    {
+        "title": pa.Column(str),
+        "year": pa.Column("int64", pa.Check.in_range(1940, 2014)),
+        **dict.fromkeys(_TUPLES, _TUPLE),
+    }
 )
 CATALOGUE = pa.DataFrameSchema(
     {
@@ -42,14 +46,14 @@ CATALOGUE = pa.DataFrameSchema(
 
 
 # ── titles ───────────────────────────────────────────────────────────────────────────────────────────────────
-_ARTICLES = "the a an le la les l' il lo i gli el los las der die das den det o un une ein eine".split()
-_MOVED = re.compile(rf"(.+), ({'|'.join(_ARTICLES)})", re.IGNORECASE)
-_LEADING = re.compile(rf"({'|'.join(a.removesuffix(chr(39)) for a in _ARTICLES)}) (?=.)")
+_ARTICLES = "the|a|an|le|la|les|l'|il|lo|i|gli|el|los|las|der|die|das|den|det|o|un|une|ein|eine"
+_MOVED = re.compile(rf"(.+), ({_ARTICLES})", re.IGNORECASE)
+_LEADING = re.compile(rf"^({_ARTICLES}) (?=.)")
 _ASCII = str.maketrans({"ø": "o", "æ": "ae", "ß": "ss", "ł": "l", "&": " and ", "'": "", "’": "", "`": ""})
 
 
 def article_first(title: str) -> str:
-    """"Usual Suspects, The" → "The Usual Suspects", also inside brackets and for "Le", "Der", "L'" and others."""
+    """Put the article where one says it: "Enfer, L'" → "L'Enfer"; also inside brackets."""
     main, *bracket = re.split(r"\s*\((.+)\)$", title.strip())[:2]
     if moved := _MOVED.fullmatch(main):
         main = f"{moved[2]}{'' if moved[2].endswith(chr(39)) else ' '}{moved[1]}"
@@ -64,7 +68,7 @@ def fold(title: str) -> str:
 
 def squeeze(folded: str) -> str:
     """A folded title without its first article and without spaces: "the rocket man" → "rocketman"."""
-    return _LEADING.sub("", folded, count=1).replace(" ", "") if _LEADING.match(folded) else folded.replace(" ", "")
+    return _LEADING.sub("", folded, count=1).replace(" ", "")
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,8 @@ def _with_bracket(names: Names) -> set[str]:
 
 
 def _half_and_first_word(names: Names) -> set[str]:
-    return {f"{name.split()[0]}…{half}" for name in names.whole for half in names.halves if half != squeeze(name.split()[0])}
+    first_words = {name.split()[0] for name in names.whole}
+    return {f"{word}…{half}" for word in first_words for half in names.halves if half != word}
 
 
 def _half_or_whole(names: Names) -> set[str]:
@@ -143,7 +148,7 @@ def join_films(films: pd.DataFrame, wikidata: pd.DataFrame, aliases: pd.DataFram
     wiki_names = wikidata["title"].map(Names.of)
     named = films["title"].map(Names.of)
     identity = {film: (row.title, row.year) for film, row in zip(films.index, films.itertuples(), strict=True)}
-    wiki_of = {(title, year): row for row, title, year in zip(wikidata.index, wikidata["title"], years.values(), strict=True)}
+    wiki_of = {(film.title, film.year): film.Index for film in wikidata.itertuples()}
     meant = {(a.title, a.year): wiki_of[a.wikidata_title, a.wikidata_year] for a in aliases.itertuples()}
     found = {film: (meant[key], ALIAS) for film, key in identity.items() if key in meant}
 
@@ -169,7 +174,7 @@ def join_films(films: pd.DataFrame, wikidata: pd.DataFrame, aliases: pd.DataFram
                     proposed[rows.pop()].append(film)
         for row, claimants in proposed.items():
             if len({identity[film] for film in claimants}) == 1:
-                found |= {film: (row, rule.name) for film in claimants}
+                found |= dict.fromkeys(claimants, (row, rule.name))
     partner = pd.Series({film: row for film, (row, _) in found.items()}, dtype="Int64")
     rule_of = pd.Series({film: rule for film, (_, rule) in found.items()}, dtype=str)
     return pd.DataFrame({"wikidata": partner.reindex(films.index), "rule": rule_of.reindex(films.index, fill_value="")})
@@ -177,9 +182,10 @@ def join_films(films: pd.DataFrame, wikidata: pd.DataFrame, aliases: pd.DataFram
 
 # ── tables ───────────────────────────────────────────────────────────────────────────────────────────────────
 def split_names(cell: str | None) -> tuple[str, ...]:
-    """"Ed Begley, Jr., Mae Whitman" → ("Ed Begley Jr.", "Mae Whitman"); nothing and "list of …" give ()."""
+    """Cut a cell at its commas: "Ed Begley, Jr., Cher" → ("Ed Begley Jr.", "Cher"); "list of …" is nobody."""
     cell = re.sub(r", (Jr\.|Sr\.)(?=,|$)", r" \1", cell or "")
-    return tuple(dict.fromkeys(name for part in cell.split(",") if (name := part.strip()) and not name.startswith("list of ")))
+    names = (part.strip() for part in cell.split(","))
+    return tuple(dict.fromkeys(name for name in names if name and not name.startswith("list of ")))
 
 
 @cache
@@ -228,7 +234,8 @@ def _catalogue() -> pd.DataFrame:
     partner = wikidata.reindex(joined["wikidata"].fillna(-1).astype("int64")).set_axis(films.index)
     table = films.assign(title=films["title"].map(article_first))
     for column in _TUPLES[1:]:
-        table[column] = pd.Series([c if isinstance(c, tuple) else () for c in partner[column]], index=films.index, dtype=object)
+        cells = [cell if isinstance(cell, tuple) else () for cell in partner[column]]
+        table[column] = pd.Series(cells, index=films.index, dtype=object)
     table["matched"] = joined["wikidata"].notna().astype(bool)
     table["wikidata_title"] = partner["title"].fillna("").astype(str)
     return validated(table.assign(rule=joined["rule"]), CATALOGUE, "catalogue")
@@ -243,17 +250,18 @@ def load_catalogue() -> pd.DataFrame:
     return _catalogue().copy()
 
 
-def item_texts(catalogue: pd.DataFrame, cast: int = 6) -> list[str]:
-    """One text a film, made of facts: title, year, genres, people, country. Never of ratings."""
+def item_texts(catalogue: pd.DataFrame, people: int = 6) -> list[str]:
+    """One text a film, made of facts: title, year, genres, at most ``people`` of each kind, country. Never ratings."""
     texts = []
     for film in catalogue.itertuples():
-        year = f" ({film.year})" if pd.notna(film.year) else ""
         facts = [
-            (", ".join(g for g in film.genres if g != "unknown"), "{}"),
-            (", ".join(film.director), "directed by {}"),
-            (", ".join(w for w in film.writer if w not in film.director), "written by {}"),
-            (", ".join(film.cast[:cast]), "with {}"),
-            (", ".join(film.country), "{}"),
+            ("{}.", [genre for genre in film.genres if genre != "unknown"]),
+            ("Directed by {}.", film.director[:people]),
+            ("Written by {}.", [name for name in film.writer if name not in film.director][:people]),
+            ("With {}.", film.cast[:people]),
+            ("From {}.", film.country),
         ]
-        texts.append(". ".join([f"{film.title}{year}", *(form.format(words) for words, form in facts if words)]) + ".")
+        year = f" ({film.year})" if pd.notna(film.year) else ""
+        said = [words.format(", ".join(names)) for words, names in facts if names]
+        texts.append(" ".join([f"{film.title}{year}.", *said]))
     return texts
