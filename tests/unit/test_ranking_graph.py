@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -133,7 +135,7 @@ def test_the_printed_rule_grows_each_layer_and_the_normalised_does_not(p1):
         for _ in range(4):
             H = graph.printed_layer(a, d, H)
             norms.append(float(H.norm()))
-        assert min(b / a for a, b in zip(norms, norms[1:], strict=False)) > 30
+        assert min(b / a for a, b in itertools.pairwise(norms)) > 30
     H = torch.randn(A.shape[0], 8)
     assert graph.propagate(a_hat, H).norm() <= H.norm()
 
