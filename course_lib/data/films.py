@@ -217,22 +217,13 @@ def load_aliases() -> pd.DataFrame:
     return table.astype({"year": "int64", "wikidata_year": "int64"})
 
 
-def clean_films() -> pd.DataFrame:
-    """MovieLens' films with the two broken rows mended: one title that swallowed its year, one unknown film."""
-    films = load_films()
-    swallowed = films["title"].str.extract(r"^(.*) \((\d{4})\)$").dropna()
-    films.loc[swallowed.index, "title"] = swallowed[0]
-    films.loc[swallowed.index, "year"] = swallowed[1].astype("Int64")
-    films["title"] = films["title"].replace("unkonwn", "unknown")
-    return films
-
-
 @cache
 def _catalogue() -> pd.DataFrame:
-    films, wikidata = clean_films(), _wikidata()
+    films, wikidata = load_films(), _wikidata()
     joined = join_films(films, wikidata, load_aliases())
     partner = wikidata.reindex(joined["wikidata"].fillna(-1).astype("int64")).set_axis(films.index)
-    table = films.assign(title=films["title"].map(article_first))
+    titles = films["title"].map(article_first).replace("unkonwn", "unknown")  # a slip of the file: film 266
+    table = films.assign(title=titles)
     for column in _TUPLES[1:]:
         cells = [cell if isinstance(cell, tuple) else () for cell in partner[column]]
         table[column] = pd.Series(cells, index=films.index, dtype=object)

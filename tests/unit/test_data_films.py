@@ -23,7 +23,7 @@ def catalogue() -> pd.DataFrame:
 def joined() -> pd.DataFrame:
     """Who was joined with whom: index item (from 0), columns wikidata_title, wikidata_year."""
     wikidata = films.load_wikidata()
-    pairs = films.join_films(films.clean_films(), wikidata, films.load_aliases())["wikidata"].dropna()
+    pairs = films.join_films(load_films(), wikidata, films.load_aliases())["wikidata"].dropna()
     return wikidata.loc[pairs.astype(int), ["title", "year"]].set_axis(pairs.index)
 
 
@@ -138,7 +138,7 @@ def test_one_wikidata_film_serves_two_films_only_where_movielens_lists_a_film_tw
 
 
 def test_aliases_name_films_that_exist_on_both_sides():
-    aliases, wikidata, movielens = films.load_aliases(), films.load_wikidata(), films.clean_films()
+    aliases, wikidata, movielens = films.load_aliases(), films.load_wikidata(), load_films()
     assert set(zip(aliases["title"], aliases["year"], strict=True)) <= set(
         zip(movielens["title"], movielens["year"], strict=True)
     )
