@@ -1,10 +1,12 @@
 """The processes of a lesson: a kernel of this very Python, the memory it takes, its end."""
 
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 from jupyter_client.kernelspec import KernelSpec
@@ -26,6 +28,11 @@ def own_kernel(out: Path) -> type[AsyncKernelManager]:
         @property
         def kernel_spec(self) -> KernelSpec:
             return spec
+
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+            await super().start_kernel(
+                stderr=subprocess.DEVNULL, **options
+            )  # its log; what a cell prints comes by message
 
     return OwnKernel
 

@@ -22,6 +22,7 @@ from course_lib.errors import CourseError
 from course_lib.paths import ROOT, cache_dir, disk_error, make_dir
 
 REGISTRY = ROOT / "datasets" / "sources.toml"
+pooch.get_logger().setLevel("WARNING")  # its "Downloading data from ..." belongs in no lesson
 
 
 @dataclass(frozen=True)
