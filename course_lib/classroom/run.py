@@ -114,12 +114,29 @@ def run_lessons(lessons: Sequence[Path], out: Path, parameters: dict[str, Any], 
     out = make_dir(out.expanduser().resolve(), "COURSE_BUILD")
     runs: list[LessonRun] = []
     for number, lesson in enumerate(lessons, start=1):
-        watcher.lesson(lesson.stem, number, len(lessons), len(nbformat.read(lesson, as_version=4).cells))
-        run, error = run_lesson(lesson, out, parameters, watcher)
+        started = time.perf_counter()
+        with peak_memory() as peak:
+            try:
+                watcher.lesson(lesson.stem, number, len(lessons), len(nbformat.read(lesson, as_version=4).cells))
+                error = run_lesson(lesson, out, parameters, watcher)
+                status = "failed" if error else "ok"
+            except KeyboardInterrupt:
+                status, error = "interrupted", ""
+        end_children()
+        settings: dict[str, Any] = {"PROFILE": "standard", "SEED": 0, "DEVICE": "auto"} | own_parameters(lesson) | parameters
+        run = LessonRun(
+            lesson=lesson.stem,
+            profile=settings["PROFILE"],
+            device=_device(out, lesson.stem) or settings["DEVICE"],
+            seed=settings["SEED"],
+            status=status,
+            seconds=round(time.perf_counter() - started, 1),
+            peak_rss_mb=round(peak.megabytes, 1),
+        )
         runs.append(run)
         keep(run, out, lesson.parent)
         watcher.done(run, error)
-        if run.status == "interrupted":
+        if status == "interrupted":
             left = " ".join(path.stem.split("_")[0] for path in lessons[number - 1 :])
             raise Interrupted(
                 f"Stopped in {lesson.stem}: what was finished is in {out}; go on with `course run {left}`."
@@ -127,66 +144,59 @@ def run_lessons(lessons: Sequence[Path], out: Path, parameters: dict[str, Any], 
     return runs
 
 
-def run_lesson(lesson: Path, out: Path, parameters: dict[str, Any], watcher: Watcher) -> tuple[LessonRun, str]:
-    """Run one lesson; returns its entry and, if it failed, one line that says in which cell and why."""
-    partial, figures = out / f".{lesson.stem}.partial.ipynb", out / "figures" / f"{lesson.stem}.json"
-    own = own_parameters(lesson)
+def run_lesson(lesson: Path, out: Path, parameters: dict[str, Any], watcher: Watcher) -> str:
+    """Run one lesson; returns one line that says in which cell and why it failed, empty if it did not.
+
+    The notebook gets its name in ``out`` only when the run is over; an interrupted one leaves nothing.
+    """
+    partial = out / f".{lesson.stem}.partial.ipynb"
+    own, error, at = own_parameters(lesson), "", 0
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it says of a dead kernel is in our line
-    status, error, at, started = "ok", "", 0, time.perf_counter()
 
     def cell_starts(cell: nbformat.NotebookNode, cell_index: int) -> None:
         nonlocal at
         at = cell_index
         watcher.cell(cell_index)
 
-    with peak_memory() as peak:
-        try:
-            papermill.execute_notebook(
-                str(lesson),
-                str(partial),
-                # a value that the notebook has anyway is not injected: it would add a cell and shift all numbers
-                parameters={name: value for name, value in parameters.items() if value != own[name]},
-                cwd=str(lesson.parent),
-                kernel_name="python3",
-                kernel_manager_class=own_kernel(out),
-                progress_bar=False,
-                on_cell_start=cell_starts,
-                coalesce_streams=True,
-            )
-        except KeyboardInterrupt:
-            status = "interrupted"
-        except PapermillExecutionError as problem:
-            status, error = "failed", f"{problem.ename}: {problem.evalue}"
-        except DeadKernelError:
-            status, error = "failed", "the kernel died, most often because the memory was full: try --profile quick"
-        except OSError as problem:
-            status, error = "failed", str(disk_error(problem, out, "COURSE_BUILD"))
-        except Exception as problem:  # whatever it is, the other lessons shall run, and this line names it
-            status, error = "failed", f"{type(problem).__name__}: {problem}"
-    seconds = time.perf_counter() - started
-    end_children()
-    if status == "interrupted":
+    try:
+        papermill.execute_notebook(
+            str(lesson),
+            str(partial),
+            # a value that the notebook has anyway is not injected: it would add a cell and shift all numbers
+            parameters={name: value for name, value in parameters.items() if value != own[name]},
+            cwd=str(lesson.parent),
+            kernel_name="python3",
+            kernel_manager_class=own_kernel(out),
+            progress_bar=False,
+            on_cell_start=cell_starts,
+            coalesce_streams=True,
+        )
+    except KeyboardInterrupt:
         partial.unlink(missing_ok=True)
-    elif partial.exists():
-        error = _close(partial, status, error, at)
+        raise
+    except PapermillExecutionError as problem:
+        error = f"{problem.ename}: {problem.evalue}"
+    except DeadKernelError:
+        error = "the kernel died, most often because the memory was full: try --profile quick"
+    except OSError as problem:
+        error = str(disk_error(problem, out, "COURSE_BUILD"))
+    except Exception as problem:  # whatever it is, the other lessons shall run, and this line names it
+        error = f"{type(problem).__name__}: {problem}"
+    if error:  # the figures would be those of an earlier run
+        (out / "figures" / f"{lesson.stem}.json").unlink(missing_ok=True)
+    if partial.exists():
+        error = _close(partial, error, at)
         partial.replace(out / lesson.name)
-    if status == "failed":
-        figures.unlink(missing_ok=True)  # they would be those of an earlier run
-    left = json.loads(figures.read_text(encoding="utf-8")) if status == "ok" and figures.exists() else {}
-    settings: dict[str, Any] = {"PROFILE": "standard", "SEED": 0, "DEVICE": "auto"} | own | parameters
-    run = LessonRun(
-        lesson=lesson.stem,
-        profile=settings["PROFILE"],
-        device=left.get("device", settings["DEVICE"]),
-        seed=settings["SEED"],
-        status=status,
-        seconds=round(seconds, 1),
-        peak_rss_mb=round(peak.megabytes, 1),
-    )
-    return run, error
+    return error
 
 
-def _close(notebook: Path, status: str, error: str, at: int) -> str:
+def _device(out: Path, name: str) -> str:
+    """The device that lesson ``name`` says it has used; empty if it said nothing."""
+    figures = out / "figures" / f"{name}.json"
+    return json.loads(figures.read_text(encoding="utf-8")).get("device", "") if figures.exists() else ""
+
+
+def _close(notebook: Path, error: str, at: int) -> str:
     """Write into the executed notebook how its run ended; returns ``error`` with the place of cell number ``at``."""
     content = nbformat.read(notebook, as_version=4)
     if error:
@@ -196,7 +206,7 @@ def _close(notebook: Path, status: str, error: str, at: int) -> str:
         headings = re.findall(r"^#{1,2} (.+)$", text, re.MULTILINE)
         place = f"cell [{number}]" + (f" in “{headings[-1].strip()}”" if headings else "")
         error = f"{place}: {' '.join(error.split())[:300]}"
-    content.metadata["course"] = {"status": status, "error": error}
+    content.metadata["course"] = {"status": "failed" if error else "ok", "error": error}
     write_atomic(notebook, nbformat.writes(content) + "\n")
     return error
 
