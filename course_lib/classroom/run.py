@@ -123,7 +123,9 @@ def run_lessons(lessons: Sequence[Path], out: Path, parameters: dict[str, Any], 
             except KeyboardInterrupt:
                 status, error = "interrupted", ""
         end_children()
-        settings: dict[str, Any] = {"PROFILE": "standard", "SEED": 0, "DEVICE": "auto"} | own_parameters(lesson) | parameters
+        settings: dict[str, Any] = (
+            {"PROFILE": "standard", "SEED": 0, "DEVICE": "auto"} | own_parameters(lesson) | parameters
+        )
         run = LessonRun(
             lesson=lesson.stem,
             profile=settings["PROFILE"],

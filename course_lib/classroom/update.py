@@ -26,12 +26,12 @@ def store(runs: Sequence[LessonRun], out: Path, notebooks: Path, root: Path) -> 
     cleaned = {run.lesson: clean(nbformat.read(out / f"{run.lesson}.ipynb", as_version=4)) for run in runs}
     for name, notebook in cleaned.items():  # all of them, before the first file is written
         refuse_paths(name, notebook, [str(root), str(out), str(cache_dir()), str(Path.home()), tempfile.gettempdir()])
+    figures = {run.lesson: _figures(out / "figures" / f"{run.lesson}.json") for run in runs}
     summary = read_summary(expected / "summary.json")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     for run in runs:
         write_atomic(notebooks / f"{run.lesson}.ipynb", nbformat.writes(cleaned[run.lesson]) + "\n")
-        figures = (out / "figures" / f"{run.lesson}.json").read_text(encoding="utf-8")
-        write_atomic(expected / f"{run.lesson}.json", figures)
+        write_atomic(expected / f"{run.lesson}.json", figures[run.lesson])
         summary[run.lesson] = {"seconds": run.seconds, "peak_rss_mb": run.peak_rss_mb, "cores": cores}
     names = [path.stem for path in sorted(notebooks.glob("[0-9]*.ipynb"))]
     entries = [{"lesson": name, **summary[name]} for name in names if name in summary]
@@ -39,6 +39,12 @@ def store(runs: Sequence[LessonRun], out: Path, notebooks: Path, root: Path) -> 
     readme = root / "README.md"
     write_atomic(readme, with_table(readme.read_text(encoding="utf-8"), lesson_table(entries, notebooks)))
     return [f"Stored {run.lesson}: {run.seconds:.0f} s, {run.peak_rss_mb:,.0f} MB" for run in runs]
+
+
+def _figures(path: Path) -> str:
+    if not path.exists():
+        raise CourseError(f"Lesson {path.stem} has left no figures: its last cell must be lesson.finish().")
+    return path.read_text(encoding="utf-8")
 
 
 def read_summary(path: Path) -> dict[str, dict[str, Any]]:
