@@ -1,0 +1,130 @@
+"""Clicks to predict: a film and what the user liked and disliked *before*, in words; and the means to beat (lesson 02).
+
+An example is one rating: label 1 (a "click") if it has at least four stars, else 0. Its profile is written from
+ratings of the training part that are strictly earlier than the example, so neither the answer nor anything later
+can be in the text.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from course_lib.data.interactions import Interactions
+from course_lib.errors import CourseError
+
+AMOUNT = ("almost none", "few", "some", "half", "many", "most", "almost all")
+
+
+@dataclass(frozen=True)
+class ClickExamples:
+    """Ratings to be predicted, in words.
+
+    table: user, item, time, label (0 or 1), history (tuple of row positions in the training part, oldest first).
+    texts: one pair an example, (the film, the profile): BERT's first and second segment.
+    """
+
+    table: pd.DataFrame
+    texts: list[tuple[str, str]]
+
+    @property
+    def label(self) -> np.ndarray:
+        """(n,) int64."""
+        return self.table["label"].to_numpy()
+
+    @property
+    def user(self) -> np.ndarray:
+        """(n,) int64."""
+        return self.table["user"].to_numpy()
+
+    @property
+    def item(self) -> np.ndarray:
+        """(n,) int64."""
+        return self.table["item"].to_numpy()
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+
+def click_examples(
+    targets: Interactions,
+    train: Interactions,
+    item_texts: Sequence[str],
+    titles: Sequence[str],
+    n: int,
+    seed: int,
+    *,
+    past: int = 10,
+    at_least: float = 4,
+    min_history: int = 5,
+) -> ClickExamples:
+    """``n`` random rows of ``targets`` (fewer if there are not so many) that have a history, as click examples.
+
+    targets: the rows to predict (the training, validation or test part). train: the training part, the only source
+    of profiles. item_texts, titles: one of each for every item. past: how many of the latest earlier ratings the
+    profile names. min_history: rows with fewer earlier ratings of their user are left out.
+    """
+    order = np.lexsort((np.arange(len(train)), train.time, train.user))  # each user's rows, oldest first
+    user, time = train.user[order], train.time[order]
+    first = np.searchsorted(user, np.arange(train.n_users))
+    rows: list[tuple] = []
+    texts: list[tuple[str, str]] = []
+    for row in np.random.default_rng(seed).permutation(len(targets)):
+        if len(rows) == n:
+            break
+        u, i, t = int(targets.user[row]), int(targets.item[row]), int(targets.time[row])
+        begin = first[u]
+        end = begin + np.searchsorted(time[begin : np.searchsorted(user, u, side="right")], t, side="left")
+        if end - begin < min_history:
+            continue
+        history = order[begin:end]
+        rows.append((u, i, t, int(targets.rating[row] >= at_least), tuple(int(h) for h in history)))
+        texts.append((item_texts[i], profile_text(titles, train.item[history], train.rating[history], past, at_least)))
+    if not rows:
+        raise CourseError(f"No row of the targets has {min_history} earlier ratings: give more data or ask for fewer.")
+    return ClickExamples(pd.DataFrame(rows, columns=["user", "item", "time", "label", "history"]), texts)
+
+
+def profile_text(
+    titles: Sequence[str], items: np.ndarray, ratings: np.ndarray, past: int = 10, at_least: float = 4
+) -> str:
+    """A user in words: how often they like what they see, and their latest ``past`` films, newest first.
+
+    items, ratings: (h,) the user's ratings so far, oldest first.
+    """
+    liked = ratings >= at_least
+    amount = AMOUNT[int(np.clip(liked.mean() * len(AMOUNT), 0, len(AMOUNT) - 1))]
+    recent = list(zip(items[-past:][::-1], liked[-past:][::-1], strict=True))
+    lists = [", ".join(titles[i] for i, like in recent if bool(like) == side) or "nothing" for side in (True, False)]
+    return f"likes {amount}. liked: {lists[0]}. disliked: {lists[1]}."
+
+
+class LikeMeans:
+    """Share of likes of the film and of the user, both pulled towards the average: two lines of arithmetic.
+
+    With labels l in {0, 1}, average g, and n_i, n_u ratings of film i and user u:
+
+        b_i = Σ (l - g) / (n_i + k),   b_u = Σ (l - g - b_i) / (n_u + k),   p(u, i) = g + b_i + b_u, kept in [0, 1]
+    """
+
+    def __init__(self, k: float = 5.0):
+        self.k = k
+
+    def fit(self, user: np.ndarray, item: np.ndarray, label: np.ndarray) -> Self:
+        """user, item, label: (n,), the ratings to learn from."""
+        self.g_ = float(label.mean())
+        self.b_i_ = self._effect(item, label - self.g_)
+        self.b_u_ = self._effect(user, label - self.g_ - self.b_i_.reindex(item).to_numpy())
+        return self
+
+    def _effect(self, ids: np.ndarray, residual: np.ndarray) -> pd.Series:
+        sums = pd.Series(residual).groupby(ids).agg(["sum", "size"])
+        return sums["sum"] / (sums["size"] + self.k)
+
+    def predict_proba(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """Probabilities of dislike and like, (n, 2); a user or film never seen counts as average."""
+        b_i, b_u = (b.reindex(ids, fill_value=0.0).to_numpy() for b, ids in ((self.b_i_, item), (self.b_u_, user)))
+        p = np.clip(self.g_ + b_i + b_u, 0, 1)
+        return np.stack([1 - p, p], axis=1)

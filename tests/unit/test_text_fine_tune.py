@@ -1,0 +1,179 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from course_lib.errors import CourseError
+from course_lib.evaluation.classification import score
+from course_lib.text.fine_tune import (
+    BertClassifier,
+    batches_by_length,
+    bottom_up,
+    class_weights,
+    warm_up,
+)
+from course_lib.text.tfidf import TfidfClassifier
+
+GOOD = ["loved it", "a wonderful fit", "perfect dress", "so comfortable", "great colour", "amazing night", "fits well"]
+BAD = ["hated it", "a terrible fit", "awful dress", "so painful", "ugly colour", "horrible night", "fits badly"]
+TEXTS = [f"{a}, {b}" for side in (GOOD, BAD) for a in side for b in side if a != b]  # 42 + 42
+LABELS = np.repeat([1, 0], 42)
+ORDER = np.random.default_rng(0).permutation(84)
+TRAIN, VALID = ORDER[:56], ORDER[56:]
+FAST = {"frozen_layers": 4, "learning_rate": 5e-4, "batch_size": 8, "max_tokens": 16, "seed": 3}
+
+
+def texts(rows: np.ndarray) -> list[str]:
+    return [TEXTS[i] for i in rows]
+
+
+def fitted(labels: np.ndarray = LABELS, **settings) -> BertClassifier:
+    model = BertClassifier(2, **(FAST | settings))
+    return model.fit(texts(TRAIN), labels[TRAIN], (texts(VALID), labels[VALID]))
+
+
+@pytest.fixture(scope="module")
+def model() -> BertClassifier:
+    return fitted()
+
+
+def test_separable_texts_are_learned(model):
+    P = model.predict_proba(texts(VALID))
+    assert P.shape == (28, 2) and np.allclose(P.sum(1), 1, atol=1e-5)
+    assert score("auc", LABELS[VALID], P) > 0.95
+    assert model.history_["loss"].iloc[-1] < model.history_["loss"].iloc[0] * 0.7
+
+
+def test_the_same_seed_gives_the_same_predictions_whatever_ran_before(model):
+    torch.manual_seed(999)
+    before = torch.random.get_rng_state()
+    again = fitted()
+    np.testing.assert_allclose(again.predict_proba(texts(VALID)), model.predict_proba(texts(VALID)), atol=1e-6)
+    assert torch.equal(torch.random.get_rng_state(), before)  # and nobody else's random numbers were used up
+
+
+def test_another_seed_gives_other_predictions(model):
+    other = fitted(seed=4, epochs=1)
+    assert not np.allclose(other.predict_proba(texts(VALID)), model.predict_proba(texts(VALID)), atol=1e-3)
+
+
+def test_shuffled_labels_end_at_chance():
+    shuffled, rng = LABELS.copy(), np.random.default_rng(1)
+    for side in (0, 1):  # half of the good and half of the bad texts are called good
+        rows = rng.permutation(TRAIN[LABELS[TRAIN] == side])
+        shuffled[rows] = np.arange(len(rows)) % 2
+    P = fitted(shuffled, epochs=2).predict_proba(texts(VALID))
+    assert abs(score("auc", LABELS[VALID], P) - 0.5) < 0.3
+
+
+def test_the_best_epoch_is_kept_and_patience_stops_training(monkeypatch):
+    marks, seen = iter([0.6, 0.9, 0.5, 0.4, 0.3]), []
+
+    def scripted(metric, y, P):
+        seen.append(P)
+        return next(marks)
+
+    monkeypatch.setattr("course_lib.text.fine_tune.score", scripted)
+    model = fitted(epochs=5, patience=2, learning_rate=5e-5)
+    assert model.best_epoch_ == 2 and list(model.history_.index) == [1, 2, 3, 4]
+    kept = model.predict_proba(texts(VALID))
+    np.testing.assert_allclose(kept, seen[1], atol=1e-6)
+    assert not np.allclose(kept, seen[3], atol=1e-3)
+
+
+def test_frozen_layers_stay_as_they_were_and_the_others_move(model):
+    fresh = BertClassifier(2, **FAST)
+    torch.manual_seed(0)
+    fresh._build()
+    pairs = list(zip(bottom_up(model.model_), bottom_up(fresh.model_), strict=True))
+    moved = [not all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True)) for a, b in pairs]
+    assert moved == [False] * 5 + [True] * 2  # embeddings and four layers; the two above
+    assert model.trained_parameters_ == sum(p.numel() for p in model.model_.parameters() if p.requires_grad) < 4e6
+
+
+def test_predictions_do_not_depend_on_the_order_or_company_of_texts(model):
+    rows = np.random.default_rng(2).permutation(84)
+    there = model.predict_proba([TEXTS[i] for i in rows])
+    np.testing.assert_allclose(there, model.predict_proba(TEXTS)[rows], atol=1e-5)
+
+
+def test_pairs_are_two_segments_and_keep_their_order(model):
+    tokens = model._tokens([("loved it", "hated it")])[0]
+    assert tokens["token_type_ids"] == [0, 0, 0, 0, 1, 1, 1]
+    assert model._tokens([("hated it", "loved it")])[0] != tokens
+
+
+def test_awkward_texts_get_an_answer(model):
+    P = model.predict_proba(["", "word " * 10_000, "🎬🍿", "裙子 fits well"])
+    assert P.shape == (4, 2) and np.isfinite(P).all()
+    assert model.predict_proba([]).shape == (0, 2)
+
+
+@pytest.mark.parametrize("labels", [[0, None], [0, 2], [0, -1], [0.0, 1.0], [0]])
+def test_missing_or_impossible_labels_are_refused(labels):
+    with pytest.raises(CourseError, match="labels are one whole number"):
+        BertClassifier(2).fit(["a", "b"], labels, (["c"], [0]))
+
+
+def test_mistakes_are_named():
+    with pytest.raises(CourseError, match="no metric 'f2'; known are accuracy"):
+        BertClassifier(metric="f2").fit(["a"], [0], (["b"], [1]))
+    with pytest.raises(CourseError, match="frozen_layers is from 0 to 6"):
+        BertClassifier(frozen_layers=7).fit(["a"], [0], (["b"], [1]))
+    with pytest.raises(CourseError, match="no encoder called 'nobert'"):
+        BertClassifier(encoder="nobert").fit(["a"], [0], (["b"], [1]))
+    with pytest.raises(CourseError, match="not been fitted"):
+        BertClassifier().predict(["a"])
+    with pytest.raises(CourseError, match="list of strings or of pairs"):
+        BertClassifier().fit(["a", None], [0, 1], (["b"], [1]))
+
+
+def test_warm_up_by_hand():
+    assert [warm_up(s, 10, 0.2) for s in range(10)] == pytest.approx(
+        [0.5, 1, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8]
+    )
+    assert [warm_up(s, 3, 0.0) for s in range(3)] == pytest.approx([1, 1, 0.5])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(2, 500), st.floats(0, 0.9))
+def test_warm_up_stays_between_0_and_1_and_reaches_its_peak_once_or_twice(steps, share):
+    rates = np.array([warm_up(s, steps, share) for s in range(steps)])
+    assert (rates > 0).all() and rates.max() == pytest.approx(1)
+    assert (np.diff(np.sign(np.diff(rates[rates < 1]))) <= 0).all()
+
+
+def test_class_weights_make_every_class_weigh_the_same():
+    y = np.array([0, 0, 0, 1])
+    w = class_weights(y, 3)
+    assert w[:2] == pytest.approx([4 / 9, 4 / 3])
+    assert w[0] * 3 == pytest.approx(w[1] * 1) and np.isfinite(w).all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=300), st.integers(1, 9), st.integers(0, 99))
+def test_batches_hold_every_example_once(lengths, size, seed):
+    batches = batches_by_length(np.array(lengths), size, np.random.default_rng(seed))
+    assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
+    assert max(map(len, batches)) <= size
+
+
+def test_batches_of_one_length_are_padded_less_than_random_ones():
+    lengths = np.random.default_rng(0).integers(5, 60, 1000)
+    padded = sum(lengths[b].max() * len(b) for b in batches_by_length(lengths, 10, np.random.default_rng(0)))
+    at_random = sum(lengths[b].max() * len(b) for b in np.array_split(np.arange(1000), 100))
+    assert padded < 0.75 * at_random
+
+
+def test_tfidf_learns_and_ignores_words_of_validation():
+    y = LABELS
+    m = TfidfClassifier(2, metric="auc").fit(texts(TRAIN), y[TRAIN], (texts(VALID), y[VALID]))
+    assert score("auc", y[VALID], m.predict_proba(texts(VALID))) > 0.95
+    m = TfidfClassifier(2, min_df=1).fit(["yes", "no"] * 4, np.array([1, 0] * 4), (["unseen", "yes"], np.array([0, 1])))
+    assert list(m.vectorizers_[0].vocabulary_) == ["yes", "no"]
+
+
+def test_tfidf_gives_a_class_that_training_never_saw_no_probability():
+    m = TfidfClassifier(3, min_df=1).fit(["aa bb", "cc dd"], np.array([0, 2]), (["aa bb"], np.array([0])))
+    assert m.predict_proba(["aa bb"]).shape == (1, 3) and m.predict_proba(["aa bb"])[0, 1] == 0
