@@ -1,0 +1,236 @@
+"""Ratings and rankings from behaviour and text together: the sum over k, its gate, and a mix of rankings (lesson 03).
+
+Letters: e_j (d_t,) is the text vector of item j, p_i (d_t,) the text profile of user i, t_ij = p_i * e_j their
+elementwise product, u_i and v_j (d,) the learned factors, w_k (d_t,) the K text weights, alpha_k the K layer weights.
+"""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from course_lib.data.interactions import Interactions
+from course_lib.errors import CourseError
+from course_lib.evaluation.protocol import Recommender
+from course_lib.ranking.baselines import checked, known
+from course_lib.ranking.content import principal
+
+
+@dataclass
+class PairText:
+    """t_ij = p_i * e_j with p_i = sum_l (r_il - mean_i) e_l / (n_i + shrink), l the training items of user i.
+
+    p_i points to the texts that user i rates above his own mean. For a training pair the profile leaves out that
+    pair's own rating: otherwise t_ij would hold the answer, and the weights would learn to read it off.
+    """
+
+    e: np.ndarray  # (n_items, d_t)
+    shrink: float = 5.0
+
+    def fit(self, train: Interactions) -> Self:
+        """Each user's sums over the training part; then one scale, so that |t_ij| is about 1."""
+        R, X = checked(train).matrix("rating"), train.matrix()
+        self.n_, self.sum_ = np.asarray(X.sum(axis=1)).ravel(), np.asarray(R.sum(axis=1)).ravel()  # (n_users,)
+        self.Re_, self.Xe_, self.scale_ = R @ self.e, X @ self.e, 1.0  # (n_users, d_t)
+        lengths = np.linalg.norm(self.pairs(train.user, train.item, train.rating), axis=1)
+        self.scale_ = 1 / max(float(lengths.mean()), 1e-9)
+        return self
+
+    def pairs(self, users: np.ndarray, items: np.ndarray, ratings: np.ndarray | None = None) -> np.ndarray:
+        """t of each pair, (len(users), d_t). ``ratings``: the pairs' own training ratings, to be left out."""
+        n, total, Re, Xe = self.n_[users], self.sum_[users], self.Re_[users], self.Xe_[users]
+        if ratings is not None:
+            n, total = n - 1, total - ratings
+            Re, Xe = Re - ratings[:, None] * self.e[items], Xe - self.e[items]
+        mean = total / np.maximum(n, 1)
+        return self.scale_ * (Re - mean[:, None] * Xe) / (n + self.shrink)[:, None] * self.e[items]
+
+
+class FusionNet(nn.Module):
+    """r_ij = mu + b_i + b_j + sum_k alpha_k (u_i . v_j + t_ij . w_k), with alpha_k a number or a gate alpha_k(i, j)."""
+
+    def __init__(self, n_users: int, n_items: int, d: int, d_t: int, K: int, gate: bool, mu: float) -> None:
+        super().__init__()
+        self.U, self.V = nn.Parameter(0.1 * torch.randn(n_users, d)), nn.Parameter(0.1 * torch.randn(n_items, d))
+        self.w = nn.Parameter(0.01 * torch.randn(K, d_t))
+        self.b_i, self.b_j, self.mu = nn.Parameter(torch.zeros(n_users)), nn.Parameter(torch.zeros(n_items)), mu
+        self.gated, self.K = gate, K
+        self.alpha_k = nn.Parameter(torch.zeros(K) if gate else torch.full((K,), 1 / K))
+        self.G = nn.Parameter(torch.zeros(2, K)) if gate else None
+
+    def alpha(self, z: Tensor) -> Tensor:
+        """(B, K) from z (B, 2), log activity of the user and log popularity of the item; without gate one row for all.
+
+        The gate 2/K sigmoid(alpha_k + z G_k) starts at 1/K, where the sum starts too.
+        """
+        if self.G is None:
+            return self.alpha_k.expand(len(z), -1)
+        return 2 / self.K * torch.sigmoid(self.alpha_k + z @ self.G)
+
+    def parts(self, i: Tensor, j: Tensor, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Both sums over k, in stars: sum_k alpha_k u_i . v_j and sum_k alpha_k t_ij . w_k, (B,) each."""
+        alpha = self.alpha(z)
+        return alpha.sum(1) * (self.U[i] * self.V[j]).sum(1), (alpha * (t @ self.w.T)).sum(1)
+
+    def forward(self, i: Tensor, j: Tensor, t: Tensor, z: Tensor) -> Tensor:
+        """Ratings in stars, (B,)."""
+        behaviour, text = self.parts(i, j, t, z)
+        return self.mu + self.b_i[i] + self.b_j[j] + behaviour + text
+
+
+@dataclass
+class Fusion:
+    """`FusionNet` trained on the known ratings by least squares.
+
+    loss = sum (r_ij - r^_ij)^2 + lam (|U|^2 + |V|^2) + lam_b (|b_i|^2 + |b_j|^2) + lam_w |w|^2
+
+    collaborative=False drops u_i . v_j, text=False drops t_ij . w_k, gate=True lets alpha depend on the pair.
+    """
+
+    vectors: np.ndarray  # (n_items, any width), as they come from the encoder
+    K: int = 1
+    collaborative: bool = True
+    text: bool = True
+    gate: bool = False
+    d: int = 16
+    d_t: int = 32
+    lam: float = 25.0
+    lam_b: float = 3.0
+    lam_w: float = 100.0
+    lr: float = 0.01
+    epochs: int = 20
+    batch: int = 1024
+    seed: int = 0
+
+    def fit(self, train: Interactions, valid: Interactions | None = None) -> Self:
+        """Adam on shuffled batches, its step falling to zero; with ``valid`` the epoch best on it is kept."""
+        if len(self.vectors) != checked(train).n_items:
+            raise CourseError(
+                f"There are {len(self.vectors)} text vectors for {train.n_items} items: encode one an item."
+            )
+        e = principal(self.vectors, self.d_t)
+        self.pair_text_ = PairText(e).fit(train)
+        self.log_n_ = (np.log1p(np.bincount(train.user, minlength=train.n_users)),
+                       np.log1p(np.bincount(train.item, minlength=train.n_items)))  # fmt: skip
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            net = FusionNet(
+                train.n_users, train.n_items, self.d, e.shape[1], self.K, self.gate, float(train.rating.mean())
+            )
+            self.net_ = self._without_unused(net)
+            self._train(train, valid)
+        return self
+
+    def _without_unused(self, net: FusionNet) -> FusionNet:
+        """``net`` with the parameters of dropped terms at zero and frozen."""
+        unused = ([] if self.collaborative else [net.U, net.V]) + ([] if self.text else [net.w])
+        for parameter in unused:
+            parameter.requires_grad_(False).zero_()
+        return net
+
+    def _train(self, train: Interactions, valid: Interactions | None) -> None:
+        net, r = self.net_, torch.tensor(train.rating, dtype=torch.float32)
+        inputs = self._inputs(train.user, train.item, train.rating)
+        optimizer = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], lr=self.lr)
+        self.valid_rmse_: list[float] = []
+        for epoch in range(self.epochs):
+            optimizer.param_groups[0]["lr"] = self.lr * (1 - epoch / self.epochs)
+            for rows in torch.randperm(len(r)).split(self.batch):
+                loss = ((r[rows] - net(*(x[rows] for x in inputs))) ** 2).mean() + self._penalty() / len(r)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            if valid is not None:
+                error = valid.rating - self.predict(valid.user, valid.item)
+                self.valid_rmse_.append(float(np.sqrt(np.mean(error**2))))
+                if self.valid_rmse_[-1] == min(self.valid_rmse_):
+                    best = deepcopy(net.state_dict())
+        if valid is not None:
+            net.load_state_dict(best)
+
+    def _penalty(self) -> Tensor:
+        U, V, w, b_i, b_j = self.net_.U, self.net_.V, self.net_.w, self.net_.b_i, self.net_.b_j
+        squares = ((U**2).sum() + (V**2).sum(), (b_i**2).sum() + (b_j**2).sum(), (w**2).sum())
+        return self.lam * squares[0] + self.lam_b * squares[1] + self.lam_w * squares[2]
+
+    def _inputs(self, users: np.ndarray, items: np.ndarray, ratings: np.ndarray | None = None) -> tuple[Tensor, ...]:
+        """i (B,), j (B,), t (B, d_t), z (B, 2) of each pair. ``ratings`` as in `PairText.pairs`."""
+        t = self.pair_text_.pairs(users, items, ratings)
+        z = np.stack([self.log_n_[0][users] - 4, self.log_n_[1][items] - 4], axis=1)  # e^4 = 55: amid the data
+        floats = (torch.tensor(x, dtype=torch.float32) for x in (t, z))
+        return torch.tensor(users), torch.tensor(items), *floats
+
+    def _pairs(self, users: np.ndarray, items: np.ndarray) -> tuple[Tensor, ...]:
+        n_users, n_items = len(self.log_n_[0]), len(self.log_n_[1])
+        return self._inputs(known(users, n_users), known(items, n_items, "item"))
+
+    @torch.no_grad()
+    def predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """The rating of each pair (users[m], items[m]) in stars, clipped to 1 ... 5, (len(users),)."""
+        return self.net_(*self._pairs(users, items)).clamp(1, 5).numpy().astype(float)
+
+    @torch.no_grad()
+    def parts(self, users: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What behaviour and what text add to the means, in stars, (len(users),) each."""
+        behaviour, text = self.net_.parts(*self._pairs(users, items))
+        return behaviour.numpy().astype(float), text.numpy().astype(float)
+
+    @torch.no_grad()
+    def alpha(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """alpha_k of each pair, (len(users), K)."""
+        return self.net_.alpha(self._pairs(users, items)[3]).numpy().astype(float)
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """Predicted ratings of all items, not clipped so that the order is kept, (len(users), n_items)."""
+        users, items = known(users, len(self.log_n_[0])), np.arange(len(self.log_n_[1]))
+        with torch.no_grad():
+            rows = [self.net_(*self._inputs(np.full(len(items), u), items)).numpy() for u in users]
+        return np.reshape(rows, (len(users), len(items))).astype(float)
+
+    def collapse(self) -> "Fusion":
+        """The same scores from one layer: alpha = sum_k alpha_k and w = sum_k alpha_k w_k / alpha. Not for a gate.
+
+        sum_k alpha_k (u.v + t.w_k) = (sum_k alpha_k) u.v + t.(sum_k alpha_k w_k) = alpha (u.v + t.w).
+        """
+        if self.gate:
+            raise CourseError("A gated fusion does not collapse: its alpha differs from pair to pair.")
+        one = deepcopy(self)
+        one.K = one.net_.K = 1
+        alpha, w = self.net_.alpha_k.data, self.net_.w.data
+        one.net_.alpha_k = nn.Parameter(alpha.sum().reshape(1))
+        one.net_.w = nn.Parameter((alpha @ w / alpha.sum()).reshape(1, -1))
+        return one
+
+
+@dataclass
+class Mix:
+    """s_u = sum_m weight_m z(s_u of model m), z = minus the mean, over the standard deviation of the user's own row.
+
+    The mean and the deviation bring models with different units to one scale. Infinite scores are refused.
+    """
+
+    models: Mapping[str, tuple[Recommender, float]]
+
+    def fit(self, train: Interactions) -> Self:
+        """Fit every model."""
+        for model, _ in self.models.values():
+            model.fit(train)
+        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """The weighted sum, (len(users), n_items)."""
+        return np.sum([weight * zscore(model.score(users)) for model, weight in self.models.values()], axis=0)
+
+
+def zscore(scores: np.ndarray) -> np.ndarray:
+    """Each row minus its mean, divided by its standard deviation; a constant row becomes zeros."""
+    if not np.isfinite(scores).all():
+        raise CourseError("Only finite scores can be mixed: look for NaN or infinity in the models before mixing.")
+    deviation = scores.std(axis=1, keepdims=True)
+    return np.divide(
+        scores - scores.mean(axis=1, keepdims=True), deviation, out=np.zeros_like(scores), where=deviation > 0
+    )
