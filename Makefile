@@ -70,13 +70,13 @@ $(VENV)/test: requirements-test.lock $(VENV)/course
 # for NVIDIA cards that some builds of it name: they come with it on the machines that have one.
 compile = build/lock/bin/pip-compile --quiet --allow-unsafe --strip-extras --no-annotate --no-header --no-emit-options \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file - $(1) pyproject.toml | \
-	sed -E -e 's/\+cpu$$//' -e '/^(nvidia|cuda|triton)/d'
+	sed -E -e 's/\+cpu$$//' -e '/^(nvidia|cuda|triton|#|$$)/d'
 
 lock:
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet pip-tools==7.6.2
-	{ sed -n '/^#/p' requirements.lock && $(compile); } > build/requirements.lock
-	{ sed -n '/^#/p' requirements-test.lock && \
+	{ sed -n '/^#/!q;p' requirements.lock && $(compile); } > build/requirements.lock
+	{ sed -n '/^#/!q;p' requirements-test.lock && \
 	$(call compile,--extra test --constraint build/requirements.lock) | grep -vxFf build/requirements.lock; } \
 	> build/requirements-test.lock
 	mv build/requirements.lock build/requirements-test.lock .
