@@ -17,7 +17,7 @@ from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.evaluation.protocol import Recommender
 from course_lib.ranking.baselines import checked, known
-from course_lib.ranking.content import principal
+from course_lib.ranking.retrieval import principal
 
 
 @dataclass

@@ -9,7 +9,7 @@ from course_lib.data import movielens, splits
 from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.ranking.baselines import BiasModel, Popularity
-from course_lib.ranking.content import Content, TextSearch, centred, middle, principal, unit
+from course_lib.ranking.retrieval import Content, TextSearch, centred, middle, principal, unit
 from course_lib.ranking.fusion import Fusion, Mix, PairText, zscore
 
 
