@@ -103,6 +103,8 @@ def difference(answer: Any, expected: Any, rtol: float = 1e-6) -> str:
 
 
 def _range_words(got: np.ndarray, want: np.ndarray) -> str:
+    if bool in (got.dtype, want.dtype):
+        return ""
     if (want >= 0).all() and (want <= 1).all() and not ((got >= 0) & (got <= 1)).all():
         return ", outside the range from 0 to 1"
     return ", larger than expected" if np.nansum(got - want) > 0 else ", smaller than expected"

@@ -24,3 +24,29 @@ def test_05_the_log_can_tell_some_things_and_not_others():
     assert f["ipw_error_10000"] > 1.5 * f["counting_error_10000"] > 0.15
     assert f["ipw_error_1000000"] < 0.04
     assert 0.85 < f["coverage_ipw_10000"] < 0.945  # a little too narrow
+
+
+def test_01_the_link_file_is_noise_and_the_title_join_is_not():
+    f = figures_of("01_preprocessing")
+    assert f["films_matched"] > 0.85 and f["ratings_matched"] > 0.97
+    assert 0.05 < f["p_value_link_file"] < 0.95  # neither better nor worse than chance
+    assert abs(f["agreement_link_file"] - f["agreement_shuffled"]) < 0.005
+    assert f["agreement_title_join"] > 8 * f["agreement_shuffled"]
+    assert f["graph_same_director"] > 1.7 * f["graph_random_pair"]  # the triples are sound
+
+
+def test_01_stop_lists_lose_titles_and_wordpiece_loses_nothing():
+    f = figures_of("01_preprocessing")
+    assert f["titles_that_vanish"] >= 10 and f["cosine_but_him"] < 0.9
+    assert f["unknown_pieces"] < 0.001 < 0.1 < f["unknown_words"]
+    assert 1.5 * f["explained_variance_texts"] < f["explained_variance_likes"]
+
+
+def test_01_looking_at_the_test_flatters_and_honest_profiles_have_an_order():
+    f = figures_of("01_preprocessing")
+    assert f["rmse_means_before_split"] < f["rmse_means_from_train"] - 0.015
+    assert f["tag_holds"] > 1.3 * f["tag_of_somebody_else"]
+    assert f["random_ndcg@10"] < 0.02 < f["text_svd_ndcg@10"] < f["text_tfidf_ndcg@10"] < f["popularity_ndcg@10"]
+    assert f["behaviour_ndcg@10"] > 1.5 * f["popularity_ndcg@10"]
+    assert f["leaky_behaviour_ndcg@10"] > 1.4 * f["behaviour_ndcg@10"]
+    assert f["leaky_text_ndcg@10"] > 5 * f["text_tfidf_ndcg@10"]

@@ -93,3 +93,8 @@ def test_what_differs_is_said_in_words(answer, expected, words):
 def test_equal_within_tolerance_is_equal():
     assert difference([0.1 + 0.2], np.array([0.3])) == ""
     assert difference(1.01, 1.0, rtol=0.02) == ""
+
+
+def test_a_wrong_array_of_truths_gets_a_verdict_and_no_traceback(capsys):
+    assert not check("x", np.array([True, False]), np.array([True, True]))
+    assert "differing value is at [1]" in said(capsys)
