@@ -42,12 +42,18 @@ class PairText:
 
     def pairs(self, users: np.ndarray, items: np.ndarray, ratings: np.ndarray | None = None) -> np.ndarray:
         """t of each pair, (len(users), d_t). ``ratings``: the pairs' own training ratings, to be left out."""
+        return self.profiles(users, items, ratings) * self.e[items]
+
+    def profiles(
+        self, users: np.ndarray, items: np.ndarray | None = None, ratings: np.ndarray | None = None
+    ) -> np.ndarray:
+        """p of each user, (len(users), d_t), without the rating ``ratings`` of the item ``items`` if they are given."""
         n, total, Re, Xe = self.n_[users], self.sum_[users], self.Re_[users], self.Xe_[users]
-        if ratings is not None:
+        if items is not None and ratings is not None:
             n, total = n - 1, total - ratings
             Re, Xe = Re - ratings[:, None] * self.e[items], Xe - self.e[items]
         mean = total / np.maximum(n, 1)
-        return self.scale_ * (Re - mean[:, None] * Xe) / (n + self.shrink)[:, None] * self.e[items]
+        return self.scale_ * (Re - mean[:, None] * Xe) / (n + self.shrink)[:, None]
 
 
 class FusionNet(nn.Module):
@@ -184,12 +190,24 @@ class Fusion:
         """alpha_k of each pair, (len(users), K)."""
         return self.net_.alpha(self._pairs(users, items)[3]).numpy().astype(float)
 
+    @torch.no_grad()
     def score(self, users: np.ndarray) -> np.ndarray:
-        """Predicted ratings of all items, not clipped so that the order is kept, (len(users), n_items)."""
-        users, items = known(users, len(self.log_n_[0])), np.arange(len(self.log_n_[1]))
-        with torch.no_grad():
-            rows = [self.net_(*self._inputs(np.full(len(items), u), items)).numpy() for u in users]
-        return np.reshape(rows, (len(users), len(items))).astype(float)
+        """Predicted ratings of all items, not clipped so that the order is kept, (len(users), n_items).
+
+        The same numbers as pair by pair, but each w_k is folded into the items' texts first: p_i . (e_j * w_k).
+        """
+        net, users = self.net_, known(users, len(self.log_n_[0]))
+        p, e, z_i, z_j = (
+            torch.tensor(x, dtype=torch.float32)
+            for x in (self.pair_text_.profiles(users), self.pair_text_.e, self.log_n_[0][users] - 4, self.log_n_[1] - 4)
+        )
+        scores = net.mu + net.b_i[users, None] + net.b_j  # (B, n_items)
+        for k in range(self.K):
+            alpha = net.alpha_k[k]
+            if net.G is not None:
+                alpha = 2 / self.K * torch.sigmoid(alpha + z_i[:, None] * net.G[0, k] + z_j * net.G[1, k])
+            scores += alpha * (net.U[users] @ net.V.T + p @ (e * net.w[k]).T)
+        return scores.numpy().astype(float)
 
     def collapse(self) -> "Fusion":
         """The same scores from one layer: alpha = sum_k alpha_k and w = sum_k alpha_k w_k / alpha. Not for a gate.

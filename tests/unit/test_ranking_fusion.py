@@ -9,8 +9,8 @@ from course_lib.data import movielens, splits
 from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.ranking.baselines import BiasModel, Popularity
-from course_lib.ranking.retrieval import Content, TextSearch, centred, middle, principal, unit
 from course_lib.ranking.fusion import Fusion, Mix, PairText, zscore
+from course_lib.ranking.retrieval import Content, TextSearch, centred, middle, principal, unit
 
 
 def made(n_users: int = 30, n_items: int = 20, seed: int = 0) -> tuple[Interactions, np.ndarray]:
