@@ -19,9 +19,10 @@ export TOKENIZERS_PARALLELISM := false
 course: $(VENV)/course
 	@$(BIN)/course run --profile $(PROFILE)
 
+# With the settings that Binder uses as well: they open lesson 00.
 lab: $(VENV)/course
 	@$(BIN)/course fetch
-	@$(BIN)/jupyter lab --LabApp.news_url=None notebooks/00_start_here.ipynb
+	@JUPYTER_CONFIG_PATH=$(CURDIR)/binder $(BIN)/jupyter lab
 
 fetch doctor: $(VENV)/course
 	@$(BIN)/course $@
