@@ -4,7 +4,8 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-PYTHON ?= python3
+is_3_11 := -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null
+PYTHON ?= $(or $(shell for p in python3.11 python3; do $$p $(is_3_11) && echo $$p && break; done),python3)
 PROFILE ?= standard
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
@@ -47,12 +48,12 @@ clean:
 
 # $(call install,ARGUMENTS): pip with one sentence where it fails; its whole story stays in a log.
 install = $(BIN)/pip install $(if $(CI),--quiet) $(1) 2>$(VENV)/install.log || { \
-	grep -m1 '^ERROR' $(VENV)/install.log; \
+	grep -m1 '^ERROR' $(VENV)/install.log || true; \
 	echo "The packages could not be installed (all that pip said is in $(VENV)/install.log): connect to the network or" \
 	"make room on the disk, and run the same command again; it goes on where it stopped."; exit 1; }
 
 $(VENV)/bin/pip:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
+	@$(PYTHON) $(is_3_11) || { \
 	echo "The course needs Python 3.11, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | tail -1): install it, or name" \
 	"it: make $(or $(MAKECMDGOALS),course) PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
