@@ -3,6 +3,7 @@
 MovieLens knows a film's title, year and genres; Wikidata also knows who made it. Nothing but title and year ties
 the two together, so the join is a list of rules from strict to loose plus a small table of aliases for what no
 rule can know. Where two films could be meant, neither is taken: a missing director is better than a wrong one.
+For well-known films that the packed Wikidata lacks (it starts in 1940) the course has a small table of facts.
 """
 
 import csv
@@ -23,6 +24,7 @@ from course_lib.data.movielens import load_films
 from course_lib.paths import ROOT
 
 ALIASES = ROOT / "datasets" / "film_aliases.csv"
+FACTS = ROOT / "datasets" / "film_facts.csv"
 _TUPLES = ("genres", "director", "writer", "cast", "language", "country")
 _TUPLE = pa.Column(object, pa.Check(lambda cell: isinstance(cell, tuple), element_wise=True, name="is a tuple"))
 WIKIDATA = pa.DataFrameSchema(
@@ -134,7 +136,7 @@ RULES = (
     Rule("same half, same first word", _half_and_first_word, _half_and_first_word, 1, True),
     Rule("half is the whole title", _half_or_whole, _whole_or_half, 1, True),
 )
-ALIAS = "alias table"
+ALIAS, OWN = "alias table", "table of the course"
 _GENRE_NAMES = {"Children's": "Family", "Film-Noir": "Crime"}  # MovieLens' words → Wikidata's
 
 
@@ -217,26 +219,39 @@ def load_aliases() -> pd.DataFrame:
     return table.astype({"year": "int64", "wikidata_year": "int64"})
 
 
+def load_facts() -> pd.DataFrame:
+    """The course's own table of facts, indexed like the films: title, year, and tuples director to country."""
+    table = pd.read_csv(FACTS, dtype=str, keep_default_na=False)
+    table.index = pd.Index(table.pop("id").astype("int64") - 1, name="item")
+    for column in _TUPLES[1:]:
+        table[column] = pd.Series([split_names(cell) for cell in table[column]], index=table.index, dtype=object)
+    return table.astype({"year": "int64"})
+
+
 @cache
 def _catalogue() -> pd.DataFrame:
     films, wikidata = load_films(), _wikidata()
-    joined = join_films(films, wikidata, load_aliases())
+    joined, own = join_films(films, wikidata, load_aliases()), load_facts()
     partner = wikidata.reindex(joined["wikidata"].fillna(-1).astype("int64")).set_axis(films.index)
     titles = films["title"].map(article_first).replace("unkonwn", "unknown")  # a slip of the file: film 266
     table = films.assign(title=titles)
     for column in _TUPLES[1:]:
         cells = [cell if isinstance(cell, tuple) else () for cell in partner[column]]
         table[column] = pd.Series(cells, index=films.index, dtype=object)
-    table["matched"] = joined["wikidata"].notna().astype(bool)
+        for film, names in own[column].items():
+            table.at[film, column] = names
+    table["matched"] = joined["wikidata"].notna().astype(bool) | films.index.isin(own.index)
     table["wikidata_title"] = partner["title"].fillna("").astype(str)
-    return validated(table.assign(rule=joined["rule"]), CATALOGUE, "catalogue")
+    rule = joined["rule"].mask(films.index.isin(own.index), OWN)
+    return validated(table.assign(rule=rule), CATALOGUE, "catalogue")
 
 
 def load_catalogue() -> pd.DataFrame:
     """The 1,682 films, indexed 0..1681: what MovieLens says, and what Wikidata adds.
 
     title (article first), year (missing for one), genres; director, writer, cast, language, country (tuples,
-    empty where nothing is known); matched, wikidata_title, rule (which rule of the join found the partner).
+    empty where nothing is known); matched (these are known), wikidata_title (empty without a partner), rule (which
+    rule of the join found the partner, or the course's own table).
     """
     return _catalogue().copy()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, Self
 
 import numpy as np
@@ -68,7 +69,7 @@ class Evaluation:
         """Mean over users with its bootstrap interval."""
         return bootstrap_interval(self.per_user[model][metric], self.seed)
 
-    @property
+    @cached_property
     def table(self) -> pd.DataFrame:
         """One row a model: each metric's mean, its 95 % interval (_low, _high), and the coverage of the catalogue."""
         rows = {}

@@ -50,3 +50,32 @@ def test_01_looking_at_the_test_flatters_and_honest_profiles_have_an_order():
     assert f["behaviour_ndcg@10"] > 1.5 * f["popularity_ndcg@10"]
     assert f["leaky_behaviour_ndcg@10"] > 1.4 * f["behaviour_ndcg@10"]
     assert f["leaky_text_ndcg@10"] > 5 * f["text_tfidf_ndcg@10"]
+
+
+def test_00_popularity_is_far_above_chance():
+    f = figures_of("00_start_here")
+    assert f["popularity_ndcg@10"] > 10 * f["random_ndcg@10"] > 0
+    assert f["clicks_in_random_log"] == 38 and 0.73 < f["majority_fit_share"] < 0.75
+
+
+def test_06_the_future_turns_the_ranking_around():
+    f = figures_of("06_evaluation")
+    assert f["recent_minus_ease_random"] < -0.1 < 0.03 < f["recent_minus_ease_global_time"]
+    future = {name: value for name, value in f.items() if name.startswith("global_time_ndcg@10_")}
+    assert max(future, key=future.get).endswith("recent popularity")
+    assert f["random_split_ndcg@10_LightGCN"] > f["random_split_ndcg@10_EASE"] + 0.003
+    assert f["random_split_ndcg@10_EASE"] > 2 * f["random_split_ndcg@10_popularity"]
+    assert f["random_split_ndcg@10_random order"] < 0.01
+
+
+def test_06_samples_ties_and_masks_decide():
+    f = figures_of("06_evaluation")
+    assert f["knn_difference_sampled_100"] < -0.004 < 0.003 < f["knn_difference_full"]
+    assert f["constant_ties_for"] == 1 and f["constant_ndcg"] < 0.01
+    assert f["mask_lift_ease"] > 0.015
+
+
+def test_06_two_columns_of_means_do_most_of_the_work():
+    f = figures_of("06_evaluation")
+    assert f["rmse_global mean"] - f["rmse_user and item means"] > 0.15
+    assert 0.003 < f["rmse_user and item means"] - f["rmse_fusion, gated"] < 0.06
