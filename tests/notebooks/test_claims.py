@@ -28,7 +28,7 @@ def test_05_the_log_can_tell_some_things_and_not_others():
 
 def test_01_the_link_file_is_noise_and_the_title_join_is_not():
     f = figures_of("01_preprocessing")
-    assert f["films_matched"] > 0.85 and f["ratings_matched"] > 0.97
+    assert f["films_matched"] >= 0.88 and f["ratings_matched"] >= 0.97
     assert 0.05 < f["p_value_link_file"] < 0.95  # neither better nor worse than chance
     assert abs(f["agreement_link_file"] - f["agreement_shuffled"]) < 0.005
     assert f["agreement_title_join"] > 8 * f["agreement_shuffled"]
