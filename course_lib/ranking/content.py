@@ -1,96 +1,126 @@
-"""Recommending by text alone: centred vectors, the profile of a user's texts, and search by a sentence (lesson 03)."""
+"""What an item is, as vectors: its text, its facts in the knowledge graph; and cold items scored from them.
+
+The knowledge graph has films on one side and entities (a genre, a person, a country) on the other: T (n_items,
+n_entities) is 1 where a film has the entity. An entity of many films says little, so column e is weighted with
+log(n_items / films with e), as words are in TF-IDF. X (n_items, f) are the features of the items.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 import numpy as np
+import pandas as pd
+import scipy.sparse as sp
 
 from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
-from course_lib.ranking.baselines import checked, known, or_popular
+from course_lib.ranking.baselines import ALS, checked, known
+from course_lib.ranking.retrieval import centred
+
+PEOPLE = ("director", "writer", "cast")
 
 
-class Encodes(Protocol):
-    """Anything that turns texts into vectors, such as `course_lib.text.encoder.Encoder`."""
+class Factors(Protocol):
+    """A recommender with s_uj = U_u · V_j after ``fit``, such as ALS."""
 
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """(len(texts), d_t)."""
+    U_: np.ndarray
+    V_: np.ndarray
 
-
-def unit(E: np.ndarray) -> np.ndarray:
-    """Rows of ``E`` (n, d) scaled to length 1; a row of zeros stays zero."""
-    length = np.linalg.norm(E, axis=1, keepdims=True)
-    return np.divide(E, length, out=np.zeros_like(E), where=length > 1e-9)
+    def fit(self, train: Interactions) -> Self:
+        """Learn from ``train``."""
 
 
-def middle(E: np.ndarray) -> np.ndarray:
-    """Mean (d_t,) of the rows that say something; a row of zeros is a missing text. Raises CourseError on NaN."""
-    if not np.isfinite(E).all():
-        n = (~np.isfinite(E)).any(axis=1).sum()
-        raise CourseError(f"{n} text vectors hold NaN or infinity: look at the texts and encode them again.")
-    said = E.any(axis=1)
-    return E[said].mean(axis=0) if said.any() else np.zeros(E.shape[1])
+def entities(catalogue: pd.DataFrame, columns: Sequence[str], at_least: int = 2) -> tuple[sp.csr_matrix, list[str]]:
+    """T (n_items, n_entities), 0 or 1, and the entities' names, for those with ``at_least`` films.
+
+    columns: columns of tuples, such as "genres" or "cast"; somebody who is in several of them is one entity.
+    """
+    pairs = sorted({(item, name) for c in columns for item, names in enumerate(catalogue[c]) for name in names})
+    names, column = np.unique([name for _, name in pairs], return_inverse=True)
+    T = sp.csr_matrix((np.ones(len(pairs)), ([i for i, _ in pairs], column)), shape=(len(catalogue), len(names)))
+    kept = np.flatnonzero(np.asarray(T.sum(axis=0)).ravel() >= at_least)
+    return T[:, kept], names[kept].tolist()
 
 
-def centred(E: np.ndarray) -> np.ndarray:
-    """Rows of ``E`` (n, d_t) minus their mean, scaled to length 1: what sets a text apart from the others."""
-    E = np.asarray(E, dtype=float)
-    return unit(np.where(E.any(axis=1, keepdims=True), E - middle(E), 0.0))
+def idf(T: sp.csr_matrix) -> sp.csr_matrix:
+    """T with column e times log(n_items / films with e)."""
+    films = np.asarray(T.sum(axis=0)).ravel()
+    return sp.csr_matrix(T @ sp.diags_array(np.log(T.shape[0] / np.maximum(films, 1))))
 
 
-def principal(E: np.ndarray, d: int) -> np.ndarray:
-    """The first ``d`` principal coordinates (n, d) of the centred rows of ``E``. No rating plays a part in them."""
-    W, s, Vt = np.linalg.svd(centred(E), full_matrices=False)
-    signs = np.sign(Vt[np.arange(len(Vt)), np.abs(Vt).argmax(axis=1)])  # the same on every machine
-    return (W * s * signs)[:, :d]
+def year_features(year: pd.Series) -> np.ndarray:
+    """Soft bins (n_items, 14): closeness, with a width of three years, to years that lie denser towards 1998.
+
+    A missing year gets zeros.
+    """
+    bins = np.array([1930, 1940, 1950, 1960, 1970, 1980, 1985, 1990, 1993, 1994, 1995, 1996, 1997, 1998])
+    distance = (year.astype("float64").to_numpy()[:, None] - bins) / 3
+    return np.nan_to_num(np.exp(-(distance**2) / 2))
+
+
+def graph_features(catalogue: pd.DataFrame) -> np.ndarray:
+    """X from the knowledge graph alone: genres, people, countries by IDF, the year, how much is known; each centred.
+
+    How much is known (matched or not, number of names) is a fact too: little is written about obscure films.
+    """
+    facts = [idf(entities(catalogue, columns, 3)[0]).toarray() for columns in (("genres",), PEOPLE, ("country",))]
+    known_facts = [catalogue["matched"].astype(float)] + [np.log1p(catalogue[c].map(len)) for c in ("cast", "writer")]
+    blocks = [*facts, year_features(catalogue["year"]), np.stack(known_facts, axis=1)]
+    return np.hstack([centred(block) for block in blocks])
 
 
 @dataclass
-class Content:
-    """s_uj = cos(p_u, e_j), where p_u is the mean of e_l over the items l in u's history and e_j = centred text vector.
+class ContentProfile:
+    """s_uj = x_j · mean of x_l over the items l that u liked: her profile, compared with every item's features."""
 
-    A user without history is scored by popularity; so is one whose films have no text.
-    """
-
-    vectors: np.ndarray  # (n_items, d_t), as they come from the encoder
+    features: np.ndarray = field(repr=False)
 
     def fit(self, train: Interactions) -> Self:
-        """Each user's profile, from the training part alone."""
-        X = checked(train).matrix()
-        if len(self.vectors) != train.n_items:
-            raise CourseError(
-                f"There are {len(self.vectors)} text vectors for {train.n_items} items: encode one an item."
-            )
-        self.X_, self.popularity_ = X, np.asarray(X.sum(axis=0)).ravel()
-        self.e_ = centred(self.vectors)
-        self.P_ = unit(X @ self.e_)  # (n_users, d_t)
+        """The users' profiles P (n_users, f)."""
+        X, R = features_of(self.features, train), checked(train).matrix()
+        self.P_ = (R @ X) / np.maximum(np.diff(R.indptr), 1)[:, None]
         return self
 
     def score(self, users: np.ndarray) -> np.ndarray:
-        """P e', (len(users), n_items)."""
-        users = known(users, len(self.P_))
-        scores = or_popular(self.P_[users] @ self.e_.T, self.X_[users], self.popularity_)
-        scores[~self.P_[users].any(axis=1)] = self.popularity_
-        return scores
+        """P_u X', (len(users), n_items); zeros for a user without a training row."""
+        return self.P_[known(users, len(self.P_))] @ np.asarray(self.features).T
 
 
 @dataclass
-class TextSearch:
-    """Free text -> vector -> cosine with every item, in the space where the items' mean is the origin.
+class ContentMap:
+    """s_uj = u_u · (x_j B): features mapped into the collaborative space, so that a cold item gets a vector there.
 
-    The items are encoded once and kept; a query costs one short encoding and one product (n_items, d_t) x (d_t,).
+    U, V come from ``base`` fitted on the training part; B minimises sum_j |v_j - m - x_j B|^2 + lam |B|^2 over the
+    items that have a training row, m their mean v. All items, warm ones too, are scored by the mapped vector.
     """
 
-    encoder: Encodes
-    vectors: np.ndarray  # (n_items, d_t)
+    features: np.ndarray = field(repr=False)
+    base: Factors = field(default_factory=ALS)
+    lam: float = 10.0
 
-    def __post_init__(self) -> None:
-        vectors = np.asarray(self.vectors, dtype=float)
-        self.middle_, self.e_ = middle(vectors), centred(vectors)
+    def fit(self, train: Interactions) -> Self:
+        """The base first, then one ridge regression from features to its item vectors."""
+        X = features_of(self.features, train)
+        warm = np.unique(checked(train).item)
+        self.base.fit(train)
+        self.U_, V = self.base.U_, self.base.V_[warm]
+        m = V.mean(axis=0)
+        K = X @ X[warm].T  # (n_items, warm): how alike; the dual form has one equation per warm item
+        self.V_ = m + K @ np.linalg.solve(K[warm] + self.lam * np.eye(len(warm)), V - m)  # (n_items, d)
+        return self
 
-    def score(self, texts: Sequence[str]) -> np.ndarray:
-        """Cosines, (len(texts), n_items), from -1 to 1."""
-        if isinstance(texts, str) or not all(isinstance(text, str) and text.strip() for text in texts):
-            raise CourseError("TextSearch takes a list of texts that are not empty: wrap one sentence as [sentence].")
-        return unit(np.asarray(self.encoder.encode(texts), dtype=float) - self.middle_) @ self.e_.T
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """U V', (len(users), n_items)."""
+        return self.U_[known(users, len(self.U_))] @ self.V_.T
+
+
+def features_of(X: np.ndarray, train: Interactions) -> np.ndarray:
+    """X as floats, refused with one sentence unless it has one finite row for each item."""
+    X = np.asarray(X, dtype=float)
+    if X.ndim != 2 or len(X) != train.n_items or not np.isfinite(X).all():
+        bad = "" if np.isfinite(X).all() else " and holds NaN or infinity"
+        raise CourseError(
+            f"Features are one finite row for each of {train.n_items} items; this array is {X.shape}{bad}."
+        )
+    return X

@@ -106,6 +106,20 @@ def lightgcn(A_hat: Tensor, E: Tensor, L: int) -> Tensor:
     return total / (L + 1)
 
 
+def path_weights(train: Interactions, user: int, item: int) -> np.ndarray:
+    """Weight of all walks user → j → anybody → item, for each item j: Â_uj (Â Â)_jitem, (n_items,).
+
+    Their sum is entry (user, item) of Â³: what three layers carry from the item to the user. The largest weight
+    belongs to the liked item that explains the recommendation best, as far as the graph alone explains it.
+    """
+    known(np.array([user]), train.n_users)
+    known(np.array([item]), train.n_items, "item")
+    A_hat = normalise(bipartite(train))
+    to_user = A_hat[[user], :].toarray()[0]
+    two_steps = (A_hat @ A_hat[:, [train.n_users + item]]).toarray()[:, 0]
+    return (to_user * two_steps)[train.n_users :]
+
+
 # ── training ─────────────────────────────────────────────────────────────────────────────────────────────────
 def softmax_loss(Z: Tensor, A: Tensor, d: Tensor, n_users: int) -> Tensor:
     """Mean over the edges (u, j) of -log p_uj, with p_u = softmax over all items of z_u · z_j.
