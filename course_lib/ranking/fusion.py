@@ -4,7 +4,8 @@ Letters: e_j (d_t,) is the text vector of item j, p_i (d_t,) the text profile of
 elementwise product, u_i and v_j (d,) the learned factors, w_k (d_t,) the K text weights, alpha_k the K layer weights.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Self
@@ -54,6 +55,17 @@ class PairText:
             Re, Xe = Re - ratings[:, None] * self.e[items], Xe - self.e[items]
         mean = total / np.maximum(n, 1)
         return self.scale_ * (Re - mean[:, None] * Xe) / (n + self.shrink)[:, None]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Train on one thread: these steps are too small to share, and sums come out the same on every machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class FusionNet(nn.Module):
@@ -122,7 +134,7 @@ class Fusion:
         self.pair_text_ = PairText(e).fit(train)
         self.log_n_ = (np.log1p(np.bincount(train.user, minlength=train.n_users)),
                        np.log1p(np.bincount(train.item, minlength=train.n_items)))  # fmt: skip
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), one_thread():
             torch.manual_seed(self.seed)
             net = FusionNet(
                 train.n_users, train.n_items, self.d, e.shape[1], self.K, self.gate, float(train.rating.mean())

@@ -79,3 +79,34 @@ def test_06_two_columns_of_means_do_most_of_the_work():
     f = figures_of("06_evaluation")
     assert f["rmse_global mean"] - f["rmse_user and item means"] > 0.15
     assert 0.003 < f["rmse_user and item means"] - f["rmse_fusion, gated"] < 0.06
+
+
+def test_03_text_and_behaviour_each_help_and_together_most():
+    f = figures_of("03_fusion_scoring")
+    assert f["rmse_means"] < 0.9 * f["rmse_global_mean"]
+    assert f["rmse_gap_text_only_vs_user_and_item_means"] < 0.997  # text alone improves on the means
+    assert f["rmse_gap_behaviour_only_vs_text_only"] < 0.99
+    assert f["rmse_gap_sum_vs_behaviour_only"] < 0.999 and f["rmse_gap_gated_vs_behaviour_only"] < 0.998
+    assert 0.985 < f["rmse_gap_gated_vs_sum"] < 1.003  # the gate is no worse than the sum, and no miracle
+    assert f["rmse_gated"] < 0.915
+
+
+def test_03_an_answer_left_in_flatters_and_the_gate_knows_who_is_known():
+    f = figures_of("03_fusion_scoring")
+    assert f["text_correlation_leaky_train"] > 1.8 * f["text_correlation_honest_train"]
+    assert abs(f["text_correlation_honest_train"] - f["text_correlation_test"]) < 0.08 < f["text_correlation_test"]
+    assert f["gate_user_20_film_5"] < 0.8 * f["gate_user_20_film_200"]
+    assert f["gate_user_20_film_5"] < 0.6 * f["gate_user_200_film_5"]
+    assert f["text_share_rare"] > 1.25 * f["text_share_popular"]
+
+
+def test_03_behaviour_ranks_stars_do_not_and_a_sentence_finds_its_genre():
+    f = figures_of("03_fusion_scoring")
+    assert f["ndcg@10_random"] < 0.012 < 0.04 < f["ndcg@10_text_only"] < f["ndcg@10_popularity"]
+    assert f["ndcg@10_gated_trained_on_stars"] < f["ndcg@10_popularity"]  # the best at stars, and no ranker
+    assert 1.7 * f["ndcg@10_popularity"] < f["ndcg@10_item_knn"] < f["ndcg@10_ease"]
+    assert min(f["ndcg@10_ease"], f["ndcg@10_als"]) > 0.2
+    assert f["ndcg@10_als_text"] > f["ndcg@10_als"] - 0.004  # text does no harm on warm films, and hardly helps
+    assert f["query_precision@10_chance"] < 0.11 < 0.7 < f["query_precision@10_centred"]
+    assert f["query_precision@10_as_encoded"] < f["query_precision@10_centred"]
+    assert f["mean_cosine_raw"] > 0.2  # the common direction that centring takes away
