@@ -13,13 +13,12 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from course_lib import PROFILES, plots
 from course_lib import device as devices
-from course_lib import plots
 from course_lib.data.fetch import missing, sources
 from course_lib.errors import CourseError
 from course_lib.paths import build_dir, write_atomic
 
-PROFILES = ("quick", "standard", "full")
 T = TypeVar("T")
 
 

@@ -18,12 +18,12 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
+from course_lib import PROFILES
 from course_lib.classroom import report
 from course_lib.classroom.process import end_children, own_kernel, peak_memory
 from course_lib.errors import CourseError
 from course_lib.paths import disk_error, make_dir, write_atomic
 
-PROFILES = ("quick", "standard", "full")
 BANNER = "papermill-error-cell-tag"  # papermill adds cells with this tag to a notebook that failed
 
 

@@ -1,6 +1,7 @@
 """How sure we may be: bootstrap intervals and paired comparisons over users."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,6 +18,15 @@ class Interval:
         return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
+@lru_cache(maxsize=2)
+def _resamples(n: int, n_resamples: int, seed: int) -> np.ndarray:
+    """How often each of ``n`` users is drawn in each resample, (n_resamples, n): the bootstrap as one matrix.
+
+    Kept, since a table of results asks for the same resamples once a model and metric.
+    """
+    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), n_resamples).astype(float)
+
+
 def bootstrap_interval(values: np.ndarray, seed: int, n_resamples: int = 1000, level: float = 0.95) -> Interval:
     """Mean of ``values`` (n,) with its percentile interval over resampled users (Efron & Tibshirani 1993).
 
@@ -26,9 +36,8 @@ def bootstrap_interval(values: np.ndarray, seed: int, n_resamples: int = 1000, l
     values = values[~np.isnan(values)]
     if not len(values):
         raise ValueError("No user has a value, so there is nothing to take the mean of.")
-    # Drawing how often each user is taken, instead of whom, is the same bootstrap in one matrix product.
-    weights = np.random.default_rng(seed).multinomial(len(values), np.full(len(values), 1 / len(values)), n_resamples)
-    low, high = np.quantile(weights @ values / len(values), [(1 - level) / 2, (1 + level) / 2])
+    means = _resamples(len(values), n_resamples, seed) @ values / len(values)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(values.mean()), float(low), float(high))
 
 

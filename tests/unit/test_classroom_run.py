@@ -14,7 +14,6 @@ import psutil
 import pytest
 from tiny_lessons import picture, write_lesson
 
-from course_lib import lesson as lessons
 from course_lib.classroom import run as running
 from course_lib.classroom.run import LessonRun, check_parameters, find_lessons, run_lessons
 from course_lib.errors import CourseError
@@ -198,7 +197,6 @@ def test_unknown_profile_is_refused_with_the_known_ones(tmp_path):
     lesson = write_lesson(tmp_path / "nb", "00_a")
     with pytest.raises(CourseError, match="no profile 'fast'; the profiles are quick, standard, full"):
         check_parameters(lesson, {"PROFILE": "fast"})
-    assert running.PROFILES == lessons.PROFILES
 
 
 def test_parameters_mean_what_a_person_means():
