@@ -140,6 +140,14 @@ def test_the_printed_rule_grows_each_layer_and_the_normalised_does_not(p1):
     assert graph.propagate(a_hat, H).norm() <= H.norm()
 
 
+def test_path_weights_add_up_to_the_three_step_walk():
+    train = planted(3)
+    A_hat = graph.normalise(graph.bipartite(train)).toarray()
+    weights = graph.path_weights(train, user=5, item=7)
+    assert weights.sum() == pytest.approx(np.linalg.matrix_power(A_hat, 3)[5, 60 + 7])
+    assert not weights[train.matrix()[5].toarray()[0] == 0].any()  # a path starts with an item of the user
+
+
 # ── losses ──
 @given(st.integers(0, 10_000))
 def test_softmax_loss_is_the_mean_cross_entropy_of_the_edges(seed):
