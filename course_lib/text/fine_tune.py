@@ -21,6 +21,7 @@ from course_lib.evaluation.classification import SCORES, score
 from course_lib.text.encoder import load_tokenizer, quiet, weights_folder
 
 Text = str | tuple[str, str]  # one text, or a pair: BERT's first and second segment
+HEAD = ("bert.pooler", "classifier")  # what lies between the vector of [CLS] and the logits
 Tokens = dict[str, list[int]]
 Progress = Callable[[Iterable, str], Iterable]  # wraps the batches of an epoch, with a label
 
@@ -73,7 +74,8 @@ class BertClassifier:
 
     frozen_layers: how many lower layers (with the embeddings) keep their pre-trained weights. metric: "macro_f1" or
     "auc", judged on validation after every epoch. patience: epochs without a better score before training stops.
-    weights: per-class weights of the loss, (C,), or None. The head, which starts from noise, learns ten times faster.
+    weights: per-class weights of the loss, (C,), or None. The head (pooler and classifier), which no earlier training
+    has made ready, learns ``head_rate`` times faster.
     """
 
     def __init__(
@@ -110,7 +112,7 @@ class BertClassifier:
         """Train on ``texts`` and ``labels`` (n,) in 0 … C - 1; choose the epoch on ``valid``.
 
         progress(iterable, label) wraps the batches of an epoch. Leaves ``history_`` (one row an epoch: loss,
-        valid_loss, the metric, seconds), ``best_epoch_``, ``trained_parameters_`` and ``model_``.
+        valid_loss, the metric, seconds), ``step_losses_``, ``best_epoch_``, ``trained_parameters_`` and ``model_``.
         """
         if self.metric not in SCORES:
             raise CourseError(f"There is no metric {self.metric!r}; known are {', '.join(SCORES)}.")
@@ -118,7 +120,7 @@ class BertClassifier:
         cuda = [self.device] if torch.device(self.device).type == "cuda" else []
         with torch.random.fork_rng(cuda):  # dropout and the head's first weights: ours, whatever ran before
             torch.manual_seed(self.seed)
-            self._build()
+            self.build()
             self._train(
                 self._tokens(texts), y, self._tokens(valid[0]), valid_y, progress or (lambda batches, label: batches)
             )
@@ -134,7 +136,8 @@ class BertClassifier:
         """The most probable class of each text, (n,)."""
         return self.predict_proba(texts).argmax(1)
 
-    def _build(self) -> None:
+    def build(self) -> Self:
+        """Load the pre-trained weights under a fresh head and freeze what is to be frozen, without training."""
         self.tokenizer_ = load_tokenizer(self.encoder)
         with quiet():
             model: nn.Module = BertForSequenceClassification.from_pretrained(
@@ -142,6 +145,12 @@ class BertClassifier:
             )
         self.model_ = model.to(self.device)
         self.trained_parameters_ = freeze(self.model_, self.frozen_layers)
+        return self
+
+    def loss(self, texts: Sequence[Text], labels: np.ndarray) -> torch.Tensor:
+        """Cross-entropy of one batch in training mode, ready for ``backward``: for a training loop of your own."""
+        self._train_mode()
+        return self._cross_entropy()(self.model_(**self._batch(self._tokens(texts))).logits, self._tensor(labels))
 
     def _train(
         self, tokens: list[Tokens], y: np.ndarray, valid_tokens: list[Tokens], valid_y: np.ndarray, progress: Progress
@@ -153,28 +162,26 @@ class BertClassifier:
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: warm_up(min(step, steps - 1), steps, self.warm_up_share)
         )
-        weights = None if self.weights is None else torch.as_tensor(np.asarray(self.weights), dtype=torch.float32)
-        cross_entropy = nn.CrossEntropyLoss(weight=weights).to(self.device)
+        cross_entropy = self._cross_entropy()
         rows: list[dict[str, float]] = []
+        step_losses: list[float] = []
         best, kept = -np.inf, {}
         for epoch, batches in enumerate(plan, start=1):
             started, total = time.perf_counter(), 0.0
             self._train_mode()
             for batch in progress(batches, f"epoch {epoch} of {self.epochs}"):
                 logits = self.model_(**self._batch([tokens[i] for i in batch])).logits  # (B, C)
-                loss = cross_entropy(logits, torch.as_tensor(y[batch], device=self.device))
+                loss = cross_entropy(logits, self._tensor(y[batch]))
                 optimiser.zero_grad()
                 loss.backward()
                 nn.utils.clip_grad_norm_(self.model_.parameters(), 1.0)
                 optimiser.step()
                 schedule.step()
-                total += loss.item() * len(batch)
+                step_losses.append(loss.item())
+                total += step_losses[-1] * len(batch)
             probabilities = self._proba(valid_tokens)
-            row = {
-                "epoch": epoch,
-                "loss": total / len(y),
-                "valid_loss": self._loss(cross_entropy, probabilities, valid_y),
-            }
+            valid_loss = float(cross_entropy(self._tensor(probabilities).clamp(min=1e-12).log(), self._tensor(valid_y)))
+            row = {"epoch": epoch, "loss": total / len(y), "valid_loss": valid_loss}
             row |= {self.metric: score(self.metric, valid_y, probabilities), "seconds": time.perf_counter() - started}
             rows.append(row)
             if row[self.metric] > best:
@@ -183,7 +190,7 @@ class BertClassifier:
             elif epoch - self.best_epoch_ >= self.patience:
                 break
         self.model_.load_state_dict(kept, strict=False)
-        self.history_ = pd.DataFrame(rows).set_index("epoch")
+        self.history_, self.step_losses_ = pd.DataFrame(rows).set_index("epoch"), np.array(step_losses)
 
     def _parameter_groups(self) -> list[dict]:
         """The head learns faster; biases and layer norms are not pulled towards 0."""
@@ -193,7 +200,9 @@ class BertClassifier:
                 chosen = [
                     p
                     for name, p in self.model_.named_parameters()
-                    if p.requires_grad and name.startswith("classifier") == head and (p.ndim > 1) == decays
+                    if p.requires_grad
+                    and name.startswith(("bert.pooler", "classifier")) == head
+                    and (p.ndim > 1) == decays
                 ]
                 rate = self.learning_rate * (self.head_rate if head else 1)
                 groups.append({"params": chosen, "lr": rate} | ({} if decays else {"weight_decay": 0.0}))
@@ -206,9 +215,12 @@ class BertClassifier:
             if not any(p.requires_grad for p in part.parameters()):
                 part.eval()
 
-    def _loss(self, cross_entropy: nn.CrossEntropyLoss, probabilities: np.ndarray, y: np.ndarray) -> float:
-        logits = torch.as_tensor(probabilities, device=self.device).clamp(min=1e-12).log()
-        return float(cross_entropy(logits, torch.as_tensor(y, device=self.device)))
+    def _cross_entropy(self) -> nn.CrossEntropyLoss:
+        weights = None if self.weights is None else torch.as_tensor(np.asarray(self.weights), dtype=torch.float32)
+        return nn.CrossEntropyLoss(weight=weights).to(self.device)
+
+    def _tensor(self, values: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(values, device=self.device)
 
     def _proba(self, tokens: list[Tokens], batch_size: int = 64) -> np.ndarray:
         self.model_.eval()

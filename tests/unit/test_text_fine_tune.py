@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from course_lib.errors import CourseError
 from course_lib.evaluation.classification import score
+from course_lib.text.cost import training_cost
 from course_lib.text.fine_tune import (
     BertClassifier,
     batches_by_length,
@@ -85,7 +86,7 @@ def test_the_best_epoch_is_kept_and_patience_stops_training(monkeypatch):
 def test_frozen_layers_stay_as_they_were_and_the_others_move(model):
     fresh = BertClassifier(2, **FAST)
     torch.manual_seed(0)
-    fresh._build()
+    fresh.build()
     pairs = list(zip(bottom_up(model.model_), bottom_up(fresh.model_), strict=True))
     moved = [not all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True)) for a, b in pairs]
     assert moved == [False] * 5 + [True] * 2  # embeddings and four layers; the two above
@@ -177,3 +178,16 @@ def test_tfidf_learns_and_ignores_words_of_validation():
 def test_tfidf_gives_a_class_that_training_never_saw_no_probability():
     m = TfidfClassifier(3, min_df=1).fit(["aa bb", "cc dd"], np.array([0, 2]), (["aa bb"], np.array([0])))
     assert m.predict_proba(["aa bb"]).shape == (1, 3) and m.predict_proba(["aa bb"])[0, 1] == 0
+
+
+def test_freezing_keeps_less_for_the_way_back_and_trains_fewer_parameters():
+    costs = [training_cost(BertClassifier(2, frozen_layers=k, batch_size=4), TEXTS, steps=1) for k in (0, 3, 6)]
+    assert costs[0].kept_mb > 1.8 * costs[1].kept_mb > 3 * costs[2].kept_mb > 0
+    assert costs[0].trained_parameters == 22_713_216 + 770
+    assert costs[2].trained_parameters == 384 * 385 + 770  # the pooler and the head
+    assert all(c.examples_per_second > 0 for c in costs)
+
+
+def test_what_is_kept_grows_with_the_batch():
+    one, eight = (training_cost(BertClassifier(2, batch_size=b), ["the same text"] * 16, steps=1) for b in (1, 8))
+    assert 6 < eight.kept_mb / one.kept_mb < 9
