@@ -110,3 +110,53 @@ def test_03_behaviour_ranks_stars_do_not_and_a_sentence_finds_its_genre():
     assert f["query_precision@10_chance"] < 0.11 < 0.7 < f["query_precision@10_centred"]
     assert f["query_precision@10_as_encoded"] < f["query_precision@10_centred"]
     assert f["mean_cosine_raw"] > 0.2  # the common direction that centring takes away
+
+
+def test_04_the_printed_rule_explodes_and_the_graph_is_a_penalty():
+    f = figures_of("04_gcn_propagation")
+    assert f["printed_growth_per_layer"] > 100 and f["printed_norm_after_8_layers"] > 1e15
+    assert abs(f["normalised_eigenvalue"] - 1) < 1e-3
+    assert f["alikeness_after_2_layers"] < 0.2 < 0.7 < f["alikeness_after_16_layers"]
+    assert f["valid_ndcg@10_softmax"] > f["valid_ndcg@10_bpr"] + 0.01
+    assert f["valid_ndcg@10_depth_3_same_penalty"] > 1.3 * f["valid_ndcg@10_depth_0_same_penalty"]
+    own = [f[f"valid_ndcg@10_depth_{L}_own_penalty"] for L in range(4)]
+    assert max(own) - min(own) < 0.01  # tuned, the graph adds nothing that one standard error would notice
+    assert f["lists_linear"] == 1 and f["lists_product"] > 900
+
+
+def test_04_lightgcn_beats_popularity_and_the_heavier_network():
+    f = figures_of("04_gcn_propagation")
+    assert f["ndcg@10_LightGCN"] > 2 * f["ndcg@10_popularity"]
+    assert f["ndcg@10_LightGCN"] > f["ndcg@10_Kipf–Welling with text"] + 0.005
+    assert f["ndcg@10_LightGCN"] > max(f["ndcg@10_EASE"], f["ndcg@10_ALS"]) - 0.007  # one standard error
+
+
+def test_04_cold_films_live_on_words_and_facts_and_diversity_has_a_price():
+    f = figures_of("04_gcn_propagation")
+    cold = {name.removeprefix("cold_recall@20_"): value for name, value in f.items() if name.startswith("cold_")}
+    assert 0.12 < cold["chance"] < 0.155
+    assert cold["centred text, profile"] > cold["raw text, profile"] + 0.1 > cold["chance"] + 0.2
+    assert cold["text, mapped"] > cold["centred text, profile"] + 0.01
+    assert cold["text and graph, mapped"] > max(cold["text, mapped"], cold["knowledge graph, mapped"]) + 0.02
+    assert cold["text and graph, mapped"] > 0.54
+    assert f["diversity_theta_0.50"] > 1.12 * f["diversity_theta_1.00"]
+    assert 0.85 * f["recall@10_theta_1.00"] < f["recall@10_theta_0.50"] < f["recall@10_theta_1.00"]
+
+
+def test_02_reading_is_learned_and_the_words_alone_do_not_beat_the_means():
+    f = figures_of("02_bert_fine_tuning")
+    assert f["a_bert_macro_f1"] > f["a_majority_macro_f1"] + 0.2 and f["a_bert_auc"] > 0.78
+    assert f["a_majority_accuracy"] > 0.7 and f["a_majority_auc"] == 0.5  # respectable, and knows nothing
+    assert abs(f["a_bert_macro_f1"] - f["a_tfidf_macro_f1"]) < 0.1  # neither reader is far ahead
+    assert f["a_valid_best_epoch"] > f["a_valid_first_epoch"] + 0.1  # the curve rises
+    assert 0.57 < f["b_bert_auc"] < f["b_means_all_auc"] - 0.08
+    assert f["b_means_minus_bert_auc_low"] > 0.05  # and not by chance
+    assert f["b_means_same_auc"] < f["b_bert_auc"] + 0.03 < f["b_means_all_auc"]  # few counts, no lead
+    assert abs(f["b_both_auc"] - f["b_means_all_auc"]) < 0.03
+
+
+def test_02_looking_before_splitting_flatters_and_freezing_saves():
+    f = figures_of("02_bert_fine_tuning")
+    assert f["means_auc_after_looking"] > f["means_auc_honest"] + 0.03
+    assert f["kept_share_frozen_4"] < 0.45 and f["trained_share_frozen_4"] < 0.2
+    assert 5 < f["kept_mb_per_text"] < 20
