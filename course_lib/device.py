@@ -2,6 +2,8 @@
 
 import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,6 +88,20 @@ def set_threads(n: int | None = None) -> int:
     torch.set_num_threads(threads)
     threadpoolctl.threadpool_limits(threads)
     return threads
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for torch inside a ``with``: for steps of milliseconds, which are too small to share.
+
+    Two threads gain little there, lose much where a core is busy, and add sums up in another order.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def tree_memory_mb(pid: int | None = None) -> float:

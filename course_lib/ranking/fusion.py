@@ -4,8 +4,7 @@ Letters: e_j (d_t,) is the text vector of item j, p_i (d_t,) the text profile of
 elementwise product, u_i and v_j (d,) the learned factors, w_k (d_t,) the K text weights, alpha_k the K layer weights.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Self
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.data.interactions import Interactions
+from course_lib.device import one_thread
 from course_lib.errors import CourseError
 from course_lib.evaluation.protocol import Recommender
 from course_lib.ranking.baselines import checked, known
@@ -55,17 +55,6 @@ class PairText:
             Re, Xe = Re - ratings[:, None] * self.e[items], Xe - self.e[items]
         mean = total / np.maximum(n, 1)
         return self.scale_ * (Re - mean[:, None] * Xe) / (n + self.shrink)[:, None]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Train on one thread: these steps are too small to share, and sums come out the same on every machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 class FusionNet(nn.Module):

@@ -77,7 +77,7 @@ class KipfWelling:
         learned = [self.E_, *self.W_] + ([self.Theta_] if self.features is not None else [])
         self.losses_ = descend(
             self.embed, learned, train, loss=self.loss, lam=self.lam, lr=self.lr, steps=self.steps,
-            batch=self.batch, seed=self.seed, after=lambda step: watch(step, self) if watch else None,
+            batch=self.batch, seed=self.seed, decay=True, after=lambda step: watch(step, self) if watch else None,
         )  # fmt: skip
         return self
 

@@ -25,6 +25,7 @@ from torch.nn import Parameter
 from torch.nn.functional import softplus
 
 from course_lib.data.interactions import Interactions
+from course_lib.device import one_thread
 from course_lib.errors import CourseError
 from course_lib.ranking.baselines import checked, known, or_popular
 
@@ -162,11 +163,13 @@ def descend(
     batch: int,
     seed: int,
     after: Callable[[int], None],
+    decay: bool = False,
 ) -> list[float]:
     """Fit ``parameters`` by Adam so that ``embed()``, Z (n, d), ranks each user's items high; the loss of each step.
 
     "softmax": every step sees all users and all items. "bpr": every step sees ``batch`` triples. Both add lam
-    times the mean squared length of the rows of ``parameters[0]`` (for "bpr" of the triples' rows).
+    times the mean squared length of the rows of ``parameters[0]`` (for "bpr" of the triples' rows). ``decay``: the
+    learning rate falls in a straight line to zero, which calms networks that never settle otherwise.
     """
     if loss not in ("softmax", "bpr"):
         raise CourseError(f"Unknown loss {loss!r}: choose 'softmax' or 'bpr'.")
@@ -174,20 +177,25 @@ def descend(
     A = sparse(bipartite(train), E.device)
     d = torch.from_numpy(np.diff(R.indptr)).to(E)
     optimiser, losses = torch.optim.Adam(parameters, lr), []
-    for step in range(1, steps + 1):
-        Z = embed()
-        if loss == "softmax":
-            value = softmax_loss(Z, A, d, train.n_users) + lam * E.square().sum(dim=1).mean()
-        else:
-            u, i, j = (torch.from_numpy(nodes).to(E.device) for nodes in sample_triples(R, batch, rng))
-            value = bpr_loss(Z, u, i, j) + lam * E[torch.cat([u, i, j])].square().sum(dim=1).mean()
-        optimiser.zero_grad()
-        value.backward()
-        optimiser.step()
-        losses.append(value.item())
-        if not np.isfinite(losses[-1]):
-            raise CourseError(f"The loss is {losses[-1]} at step {step}: training diverged; lower the learning rate.")
-        after(step)
+    with one_thread():
+        for step in range(1, steps + 1):
+            for group in optimiser.param_groups:
+                group["lr"] = lr * (1 - (step - 1) / steps if decay else 1)
+            Z = embed()
+            if loss == "softmax":
+                value = softmax_loss(Z, A, d, train.n_users) + lam * E.square().sum(dim=1).mean()
+            else:
+                u, i, j = (torch.from_numpy(nodes).to(E.device) for nodes in sample_triples(R, batch, rng))
+                value = bpr_loss(Z, u, i, j) + lam * E[torch.cat([u, i, j])].square().sum(dim=1).mean()
+            optimiser.zero_grad()
+            value.backward()
+            optimiser.step()
+            losses.append(value.item())
+            if not np.isfinite(losses[-1]):
+                raise CourseError(
+                    f"The loss is {losses[-1]} at step {step}: training diverged; lower the learning rate."
+                )
+            after(step)
     return losses
 
 

@@ -49,5 +49,7 @@ def training_cost(classifier: BertClassifier, texts: Sequence[Text], steps: int 
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()
+        if torch.device(classifier.device).type == "cuda":
+            torch.cuda.synchronize()  # a GPU is still at work when Python is done
         seconds.append(time.perf_counter() - started)
     return Cost(size * steps / sum(seconds[1:]), sum(kept.values()) / 1e6, classifier.trained_parameters_)
