@@ -73,6 +73,7 @@ def seed_everything(seed: int) -> None:
     np.random.seed(seed)  # noqa: NPY002 (libraries that still use the global generator)
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # NaN into all memory
 
 
 def set_threads(n: int | None = None) -> int:
