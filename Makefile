@@ -38,7 +38,7 @@ test: $(VENV)/test
 	mypy
 	pytest tests/unit
 	@figures=$$(mktemp -d) && trap 'rm -r "$$figures"' EXIT && export COURSE_BUILD=$$figures && set -x && \
-	pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks && \
+	pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=900 notebooks && \
 	pytest tests/notebooks
 
 clean:

@@ -77,6 +77,8 @@ def intra_list_diversity(lists: np.ndarray, features: np.ndarray) -> np.ndarray:
     n = lists.shape[1]
     if n < 2:
         raise ValueError("Diversity compares the items of a list with one another: it needs lists of at least two.")
+    if (lists < 0).any():
+        raise ValueError("Diversity is of whole lists: leave out the users whose list has empty places (-1).")
     norms = np.linalg.norm(features, axis=1, keepdims=True)
     unit = (features / np.where(norms > 0, norms, 1))[lists]  # (n_users, N, d)
     together = np.einsum("und,umd->unm", unit, unit).sum(axis=(1, 2)) - (unit**2).sum(axis=(1, 2))
@@ -86,11 +88,13 @@ def intra_list_diversity(lists: np.ndarray, features: np.ndarray) -> np.ndarray:
 def novelty(lists: np.ndarray, train: csr_matrix) -> np.ndarray:
     """Mean self-information -log2 p(item), in bits, of each list (Vargas & Castells 2011): (n_users,).
 
-    p(item): share of users with the item in ``train`` (n_users, n_items), add-one smoothed.
+    p(item): share of users with the item in ``train`` (n_users, n_items), add-one smoothed. Empty places (-1) do not
+    count; a list of nothing else has no novelty, NaN.
     """
     counts = np.asarray((train > 0).sum(axis=0)).ravel()
     bits = -np.log2((counts + 1) / (train.shape[0] + 1))
-    return np.where(lists >= 0, bits[lists], np.nan).mean(axis=1)
+    there = lists >= 0
+    return np.where(there, bits[lists], 0).sum(axis=1) / np.where(there.any(axis=1), there.sum(axis=1), np.nan)
 
 
 def rmse(truth: np.ndarray, predicted: np.ndarray) -> float:

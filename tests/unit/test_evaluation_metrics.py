@@ -91,14 +91,18 @@ def test_diversity_of_equal_orthogonal_and_opposite_items():
     assert metrics.intra_list_diversity(lists, features) == pytest.approx([0, 1, 2, 1])
 
 
-def test_diversity_of_a_list_of_one_is_refused():
+def test_diversity_of_a_list_of_one_or_with_gaps_is_refused():
     with pytest.raises(ValueError, match="at least two"):
         metrics.intra_list_diversity(np.array([[0]]), np.ones((1, 1)))
+    with pytest.raises(ValueError, match="empty places"):
+        metrics.intra_list_diversity(np.array([[0, -1]]), np.ones((1, 1)))
 
 
 def test_novelty_is_the_bits_of_the_smoothed_share_of_users():
     train = csr_matrix(np.array([[1, 0], [1, 0], [1, 0]]))
     assert metrics.novelty(np.array([[0], [1]]), train) == pytest.approx([0, 2])  # 4/4 and 1/4
+    with_gaps = metrics.novelty(np.array([[1, -1], [-1, -1]]), train)
+    assert with_gaps[0] == pytest.approx(2) and np.isnan(with_gaps[1])
 
 
 def test_rmse_and_mae_by_hand():
