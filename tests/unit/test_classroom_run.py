@@ -37,9 +37,19 @@ class Notes:
 
 
 def course(*arguments: str, **options: object) -> subprocess.Popen[str]:
-    """The real command in a process of its own."""
+    """The real command in a process of its own, as a terminal starts it: there Ctrl-C is not ignored.
+
+    A shell that starts the tests in the background has it ignored, and children inherit that.
+    """
     command = [sys.executable, "-m", "course_lib", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload]
+    return subprocess.Popen(  # type: ignore[call-overload]
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **options,
+    )
 
 
 @pytest.fixture(scope="module")
