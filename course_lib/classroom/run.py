@@ -170,7 +170,6 @@ def run_lesson(lesson: Path, out: Path, parameters: dict[str, Any], watcher: Wat
             kernel_name="python3",
             kernel_manager_class=own_kernel(out),
             progress_bar=False,
-            request_save_on_cell_execute=False,  # else all pictures are written anew twice a cell
             on_cell_start=cell_starts,
             coalesce_streams=True,
         )
