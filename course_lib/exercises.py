@@ -24,7 +24,7 @@ def check(
     ``hint`` is shown with a wrong answer. ``mistakes``: {advice: the value that mistake gives}.
     """
     if _unsolved(answer):
-        return _say(label, "○", f"not solved yet; {points} point{'s' * (points > 1)} wait here.")
+        return _say(label, "○", f"not solved yet; {points} point{'s wait' if points > 1 else ' waits'} here.")
     wrong = difference(answer, expected, rtol)
     if not wrong:
         return _say(label, "✔", f"right: {points} of {points} point{'s' * (points > 1)}.")
@@ -60,7 +60,7 @@ def check_function(
             return _say(label, "✘", f"not yet: {words}")
         if _unsolved(answer):
             more = " (does the function end in `return`?)" if number > 1 else ""
-            return _say(label, "○", f"not solved yet{more}; {points} point{'s' * (points > 1)} wait here.")
+            return _say(label, "○", f"not solved yet{more}; {points} point{'s wait' if points > 1 else ' waits'} here.")
         answers.append(answer)
     for number, (arguments, answer) in enumerate(zip(cases, answers, strict=True), start=1):
         wrong = difference(answer, reference(*arguments), rtol)

@@ -210,3 +210,15 @@ def test_make_with_another_python_says_which_one_it_needs(tmp_path):
 def test_ci_runs_make_test():
     assert (ROOT / ".ci/run").read_text().splitlines()[-1] == "make test"
     assert os.access(ROOT / ".ci/run", os.X_OK)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_exercise_without_its_solution_still_defines_what_its_check_asks_for(path):
+    cells = [c for c in nbformat.read(path, as_version=4).cells if "exercise" in c.metadata.get("tags", [])]
+    assert len(cells) >= 3
+    for cell in cells:
+        unsolved, whole = (
+            {getattr(node, "name", None) or ast.unparse(node.targets[0]) for node in ast.parse(source).body}
+            for source in (re.sub(r"(?ms)^ *### BEGIN SOLUTION.*?### END SOLUTION", "", cell.source), cell.source)
+        )
+        assert unsolved == whole, cell.source
