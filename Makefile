@@ -72,7 +72,7 @@ $(VENV)/test: requirements-test.lock $(VENV)/course
 # for NVIDIA cards that some builds of it name: they come with it on the machines that have one.
 compile = build/lock/bin/pip-compile --quiet --allow-unsafe --strip-extras --no-annotate --no-header --no-emit-options \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file - $(1) pyproject.toml | \
-	sed -E -e 's/\+cpu$$//' -e '/^(nvidia|cuda|triton|#|$$)/d'
+	sed -E -e 's/\+cpu$$//' -e '/^(nvidia|cuda|triton|\#|$$)/d'
 
 lock:
 	$(PYTHON) -m venv build/lock
