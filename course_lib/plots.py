@@ -1,6 +1,8 @@
 """The look of every figure: one style, one palette that colour-blind readers can tell apart, alt text always."""
 
 import io
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,9 +10,11 @@ import pandas as pd
 import seaborn as sns
 from IPython.display import Image, display
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 
 # Okabe & Ito (2008): eight colours that stay apart with every common form of colour blindness.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442"]
+TEXT_COLUMNS = 92  # characters of text a figure's width holds
 
 
 def use_style() -> None:
@@ -60,4 +64,69 @@ def interval_bars(
     axes.set(xlabel=label or f"{metric}, with 95 % interval over users", ylabel="", title=title)
     axes.grid(axis="y", visible=False)
     axes.margins(x=0.12)
+    return figure
+
+
+def pair_differences(pairs: pd.DataFrame, title: str) -> Figure:
+    """Heat map of `significance.compare_pairs` in thousandths; a star where p_corrected < .05."""
+    names = list(dict.fromkeys([*pairs.index.get_level_values("a"), *pairs.index.get_level_values("b")]))
+    difference = 1000 * pairs["mean"].unstack().reindex(index=names[:-1], columns=names[1:])
+    starred = (pairs["p_corrected"] < 0.05).unstack().reindex(index=names[:-1], columns=names[1:])
+    words = difference.map("{:+.0f}".format) + np.where(starred == True, " *", "")  # noqa: E712 (NaN is not True)
+    figure, axes = plt.subplots(figsize=(8, 1.2 + 0.4 * len(names)))
+    bar = {"label": "row minus column (1/1000)"}
+    limit = float(np.nanmax(np.abs(difference)))
+    sns.heatmap(
+        difference, annot=words, fmt="", cmap="RdBu_r", vmin=-limit, vmax=limit, ax=axes, cbar_kws=bar, linewidths=0.5
+    )
+    axes.set(title=title, xlabel="", ylabel="")
+    axes.tick_params(axis="x", rotation=20)
+    axes.grid(visible=False)
+    return figure
+
+
+def training_curves(trained: Any, metric: str, label: str, reference: Mapping[str, float], title: str) -> Figure:
+    """Loss of every step and of validation beside the score on validation, over the epochs of a `Trained`.
+
+    reference: scores of simpler models, drawn as dotted lines.
+    """
+    history, losses = trained.history, pd.Series(trained.step_losses)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4))
+    epoch = np.arange(1, len(losses) + 1) * len(history) / len(losses)
+    left.plot(epoch, losses, alpha=0.25)
+    left.plot(epoch, losses.ewm(halflife=10).mean(), color=COLOURS[0], label="train, running mean")
+    left.plot(history.index, history["valid_loss"], "s--", label="validation")
+    left.set(xlabel="epoch", ylabel="loss", title="Loss", xlim=(0, len(history) + 0.1), ylim=(0, None))
+    left.legend(loc="lower left")
+    right.plot(history.index, history[metric], "o-", color=COLOURS[2], label="BERT")
+    for (name, value), colour in zip(reference.items(), COLOURS[3:], strict=False):
+        right.axhline(value, ls=":", lw=2, color=colour, label=name)
+    right.set(xlabel="epoch", ylabel=label, title=title, xticks=history.index, xlim=(0.8, len(history) + 0.2))
+    right.legend()
+    return figure
+
+
+def word_weights(words: Sequence[str], rows: Mapping[str, Sequence[float]], title: str) -> Figure:
+    """The text once for each row of weights, every word on its colour: blue for, red against, pale where near 0.
+
+    rows: {name: one weight a word}. Each row has its own scale: its deepest colour is its largest absolute weight.
+    """
+    places, line, column = [], 0, 0
+    for word in words:
+        line, column = (line + 1, 0) if column and column + len(word) > TEXT_COLUMNS else (line, column)
+        places.append((column, line))
+        column += len(word) + 1
+    height = line + 2.6  # of a row, in lines: its name, the text, a gap
+    figure, axes = plt.subplots(figsize=(9, 0.7 + 0.27 * height * len(rows)))
+    font = get_font(findfont("monospace"))
+    drawn = ["".join(c if font.get_char_index(ord(c)) else "□" for c in word) for word in words]  # Chinese, emoji
+    for r, (name, weights) in enumerate(rows.items()):
+        top, scale = r * height, float(np.abs(weights).max(initial=0)) or 1.0
+        axes.text(0, top, name, va="center", fontsize=10, fontweight="bold")
+        for word, weight, (x, y) in zip(drawn, weights, places, strict=True):
+            ink = (COLOURS[0 if weight > 0 else 1], 0.75 * abs(weight) / scale)
+            style = {"family": "monospace", "fontsize": 9.5, "bbox": {"facecolor": ink, "lw": 0, "pad": 1.5}}
+            axes.text(x, top + 1.1 + y, word, va="center", parse_math=False, **style)
+    axes.set(xlim=(0, TEXT_COLUMNS), ylim=(height * len(rows) - 1, -0.8), title=title)
+    axes.axis("off")
     return figure

@@ -1,9 +1,13 @@
 """How sure we may be: bootstrap intervals and paired comparisons over users."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 
 import numpy as np
+import pandas as pd
+from scipy.stats import false_discovery_control
 
 
 @dataclass(frozen=True)
@@ -55,3 +59,20 @@ def paired_difference(a: np.ndarray, b: np.ndarray, seed: int, n_resamples: int 
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(n_resamples, len(difference)))
     extreme = np.abs(signs @ difference) >= abs(difference.sum()) - 1e-12
     return interval, float((extreme.sum() + 1) / (n_resamples + 1))
+
+
+def compare_pairs(values: Mapping[str, np.ndarray], seed: int) -> pd.DataFrame:
+    """`paired_difference` of every two models: one row a pair (a, b), in the order of ``values``.
+
+    values: {model: (n_users,) values of one metric}, the same users. Columns: mean (of a - b), low, high, p, and
+    p_corrected, which keeps the expected share of false discoveries among all pairs (Benjamini & Hochberg 1995).
+    """
+    if len(values) < 2:
+        raise ValueError(f"Two models make a pair; got {len(values)}.")
+    rows = {}
+    for a, b in combinations(values, 2):
+        interval, p = paired_difference(values[a], values[b], seed)
+        rows[a, b] = {"mean": interval.mean, "low": interval.low, "high": interval.high, "p": p}
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.index = pd.MultiIndex.from_tuples(rows, names=["a", "b"])
+    return table.assign(p_corrected=false_discovery_control(table["p"]))

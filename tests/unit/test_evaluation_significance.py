@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from course_lib.evaluation.significance import bootstrap_interval, paired_difference
+from course_lib.evaluation.significance import bootstrap_interval, compare_pairs, paired_difference
 
 
 def test_the_interval_agrees_with_the_normal_one_for_many_users():
@@ -57,3 +57,24 @@ def test_the_p_value_agrees_with_the_t_test():
 def test_values_of_different_users_are_refused():
     with pytest.raises(ValueError, match="same users"):
         paired_difference(np.zeros(3), np.zeros(4), seed=0)
+
+
+def test_all_pairs_are_compared_once_and_corrected_together():
+    rng = np.random.default_rng(0)
+    base = rng.random(300)
+    values = {"a": base + 0.2, "b": base + rng.normal(0, 0.1, 300), "c": base + rng.normal(0, 0.1, 300)}
+    table = compare_pairs(values, seed=1)
+    assert list(table.index) == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert table.loc[("a", "b"), "mean"] == pytest.approx((values["a"] - values["b"]).mean())
+    interval, p = paired_difference(values["b"], values["c"], seed=1)
+    assert (
+        table.loc[("b", "c"), ["mean", "low", "high", "p"]] == [interval.mean, interval.low, interval.high, p]
+    ).all()
+    ordered = np.sort(table["p"])  # Benjamini & Hochberg by hand: p times pairs over place, made monotone from above
+    by_hand = np.minimum.accumulate((ordered * 3 / np.arange(1, 4))[::-1])[::-1]
+    np.testing.assert_allclose(np.sort(table["p_corrected"]), by_hand)
+
+
+def test_one_model_has_nothing_to_be_compared_with():
+    with pytest.raises(ValueError, match="Two models make a pair"):
+        compare_pairs({"a": np.ones(3)}, seed=0)
