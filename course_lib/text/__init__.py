@@ -1,1 +1,7 @@
 """Encoding text with BERT and fine-tuning it (lesson 02)."""
+
+import logging
+
+# transformers imports torchao where it is installed; what torchao lacks for GPUs is nothing to tell a student
+for name in ("torchao", "torch.utils._pytree"):
+    logging.getLogger(name).setLevel(logging.ERROR)

@@ -5,7 +5,7 @@ ratings of the training part that are strictly earlier than the example, so neit
 can be in the text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -22,7 +22,8 @@ AMOUNT = ("almost none", "few", "some", "half", "many", "most", "almost all")
 class ClickExamples:
     """Ratings to be predicted, in words.
 
-    table: user, item, time, label (0 or 1), history (tuple of row positions in the training part, oldest first).
+    table: user, item, time, rating (stars), label (0 or 1), history (tuple of row positions in the training part,
+    oldest first).
     texts: one pair an example, (the film, the profile): BERT's first and second segment.
     """
 
@@ -33,6 +34,11 @@ class ClickExamples:
     def label(self) -> np.ndarray:
         """(n,) int64."""
         return self.table["label"].to_numpy()
+
+    @property
+    def rating(self) -> np.ndarray:
+        """Stars, (n,) float64."""
+        return self.table["rating"].to_numpy()
 
     @property
     def user(self) -> np.ndarray:
@@ -46,6 +52,19 @@ class ClickExamples:
 
     def __len__(self) -> int:
         return len(self.table)
+
+
+def histories(train: Interactions) -> Callable[[int, int], np.ndarray]:
+    """A function (user, time) -> positions in ``train`` of the user's rows strictly before ``time``, oldest first."""
+    order = np.lexsort((np.arange(len(train)), train.time, train.user))  # each user's rows, oldest first
+    begin = np.searchsorted(train.user[order], np.arange(train.n_users + 1))
+    time = train.time[order]
+
+    def earlier(user: int, before: int) -> np.ndarray:
+        rows = slice(begin[user], begin[user + 1])
+        return order[rows][: np.searchsorted(time[rows], before, side="left")]
+
+    return earlier
 
 
 def click_examples(
@@ -66,25 +85,22 @@ def click_examples(
     of profiles. item_texts, titles: one of each for every item. past: how many of the latest earlier ratings the
     profile names. min_history: rows with fewer earlier ratings of their user are left out.
     """
-    order = np.lexsort((np.arange(len(train)), train.time, train.user))  # each user's rows, oldest first
-    user, time = train.user[order], train.time[order]
-    first = np.searchsorted(user, np.arange(train.n_users))
+    earlier = histories(train)
     rows: list[tuple] = []
     texts: list[tuple[str, str]] = []
     for row in np.random.default_rng(seed).permutation(len(targets)):
         if len(rows) == n:
             break
         u, i, t = int(targets.user[row]), int(targets.item[row]), int(targets.time[row])
-        begin = first[u]
-        end = begin + np.searchsorted(time[begin : np.searchsorted(user, u, side="right")], t, side="left")
-        if end - begin < min_history:
+        history = earlier(u, t)
+        if len(history) < min_history:
             continue
-        history = order[begin:end]
-        rows.append((u, i, t, int(targets.rating[row] >= at_least), tuple(int(h) for h in history)))
+        stars = float(targets.rating[row])
+        rows.append((u, i, t, stars, int(stars >= at_least), tuple(int(h) for h in history)))
         texts.append((item_texts[i], profile_text(titles, train.item[history], train.rating[history], past, at_least)))
     if not rows:
         raise CourseError(f"No row of the targets has {min_history} earlier ratings: give more data or ask for fewer.")
-    return ClickExamples(pd.DataFrame(rows, columns=["user", "item", "time", "label", "history"]), texts)
+    return ClickExamples(pd.DataFrame(rows, columns=["user", "item", "time", "rating", "label", "history"]), texts)
 
 
 def profile_text(

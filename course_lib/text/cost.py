@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from course_lib.text.fine_tune import BertClassifier, Text
+from course_lib.text.fine_tune import FineTuned, Text
 
 
 @dataclass(frozen=True)
@@ -19,16 +19,18 @@ class Cost:
     trained_parameters: int
 
 
-def training_cost(classifier: BertClassifier, texts: Sequence[Text], steps: int = 3) -> Cost:
-    """Time ``steps`` training steps of ``classifier.batch_size`` texts each, after one that is not counted.
+def training_cost(classifier: FineTuned, texts: Sequence[Text], steps: int = 3) -> Cost:
+    """Time ``steps`` training steps of ``recipe.batch_size`` texts each, after one that is not counted.
 
-    The classifier starts from the pre-trained weights; its labels here are made up, which costs the same. Needs
-    batch_size · (steps + 1) texts.
+    The classifier starts from the pre-trained weights; its labels here are made up, which costs the same. With
+    ``cache``, frozen layers have run before the clock starts. Needs batch_size · (steps + 1) texts.
     """
-    size = classifier.batch_size
-    if len(texts) < size * (steps + 1):
-        raise ValueError(f"{steps} + 1 steps of {size} need {size * (steps + 1)} texts; got {len(texts)}.")
+    size = classifier.recipe.batch_size
+    n = size * (steps + 1)
+    if len(texts) < n:
+        raise ValueError(f"{steps} + 1 steps of {size} need {n} texts; got {len(texts)}.")
     model = classifier.build().model_
+    loss_of = classifier.loss_of(texts[:n], np.zeros(n, dtype=np.int64))
     weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-5)
     kept: dict[int, int] = {}
@@ -40,12 +42,11 @@ def training_cost(classifier: BertClassifier, texts: Sequence[Text], steps: int 
         return tensor
 
     seconds = []
-    for start in range(0, size * (steps + 1), size):
-        batch = texts[start : start + size]
+    for rows in np.split(np.arange(n), steps + 1):
         kept.clear()
         started = time.perf_counter()
         with torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor):
-            loss = classifier.loss(batch, np.zeros(size, dtype=np.int64))
+            loss = loss_of(rows)
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,14 +9,10 @@ from hypothesis import strategies as st
 from course_lib.errors import CourseError
 from course_lib.evaluation.classification import score
 from course_lib.text.cost import training_cost
-from course_lib.text.fine_tune import (
-    BertClassifier,
-    batches_by_length,
-    bottom_up,
-    class_weights,
-    warm_up,
-)
-from course_lib.text.tfidf import TfidfClassifier
+from course_lib.text.fine_tune import BertClassifier, BertRegressor, class_weights
+from course_lib.text.frozen import bottom_up
+from course_lib.text.tfidf import TfidfClassifier, TfidfRegressor
+from course_lib.text.training import Recipe, batches_by_length, warm_up
 
 GOOD = ["loved it", "a wonderful fit", "perfect dress", "so comfortable", "great colour", "amazing night", "fits well"]
 BAD = ["hated it", "a terrible fit", "awful dress", "so painful", "ugly colour", "horrible night", "fits badly"]
@@ -22,15 +20,16 @@ TEXTS = [f"{a}, {b}" for side in (GOOD, BAD) for a in side for b in side if a !=
 LABELS = np.repeat([1, 0], 42)
 ORDER = np.random.default_rng(0).permutation(84)
 TRAIN, VALID = ORDER[:56], ORDER[56:]
-FAST = {"frozen_layers": 4, "learning_rate": 5e-4, "batch_size": 8, "max_tokens": 16, "seed": 3}
+FAST = Recipe(learning_rate=5e-4, batch_size=8, seed=3)
+SMALL = {"frozen_layers": 4, "max_tokens": 16}
 
 
 def texts(rows: np.ndarray) -> list[str]:
     return [TEXTS[i] for i in rows]
 
 
-def fitted(labels: np.ndarray = LABELS, **settings) -> BertClassifier:
-    model = BertClassifier(2, **(FAST | settings))
+def fitted(labels: np.ndarray = LABELS, recipe: Recipe = FAST, **settings) -> BertClassifier:
+    model = BertClassifier(2, recipe=recipe, **(SMALL | settings))
     return model.fit(texts(TRAIN), labels[TRAIN], (texts(VALID), labels[VALID]))
 
 
@@ -43,7 +42,7 @@ def test_separable_texts_are_learned(model):
     P = model.predict_proba(texts(VALID))
     assert P.shape == (28, 2) and np.allclose(P.sum(1), 1, atol=1e-5)
     assert score("auc", LABELS[VALID], P) > 0.95
-    assert model.history_["loss"].iloc[-1] < model.history_["loss"].iloc[0] * 0.7
+    assert model.trained_.history["loss"].iloc[-1] < model.trained_.history["loss"].iloc[0] * 0.7
 
 
 def test_the_same_seed_gives_the_same_predictions_whatever_ran_before(model):
@@ -55,7 +54,7 @@ def test_the_same_seed_gives_the_same_predictions_whatever_ran_before(model):
 
 
 def test_another_seed_gives_other_predictions(model):
-    other = fitted(seed=4, epochs=1)
+    other = fitted(recipe=replace(FAST, seed=4, epochs=1))
     assert not np.allclose(other.predict_proba(texts(VALID)), model.predict_proba(texts(VALID)), atol=1e-3)
 
 
@@ -64,7 +63,7 @@ def test_shuffled_labels_end_at_chance():
     for side in (0, 1):  # half of the good and half of the bad texts are called good
         rows = rng.permutation(TRAIN[LABELS[TRAIN] == side])
         shuffled[rows] = np.arange(len(rows)) % 2
-    P = fitted(shuffled, epochs=2).predict_proba(texts(VALID))
+    P = fitted(shuffled, replace(FAST, epochs=2)).predict_proba(texts(VALID))
     assert abs(score("auc", LABELS[VALID], P) - 0.5) < 0.3
 
 
@@ -76,15 +75,15 @@ def test_the_best_epoch_is_kept_and_patience_stops_training(monkeypatch):
         return next(marks)
 
     monkeypatch.setattr("course_lib.text.fine_tune.score", scripted)
-    model = fitted(epochs=5, patience=2, learning_rate=5e-5)
-    assert model.best_epoch_ == 2 and list(model.history_.index) == [1, 2, 3, 4]
+    model = fitted(recipe=replace(FAST, epochs=5, patience=2, learning_rate=5e-5))
+    assert model.trained_.best_epoch == 2 and list(model.trained_.history.index) == [1, 2, 3, 4]
     kept = model.predict_proba(texts(VALID))
     np.testing.assert_allclose(kept, seen[1], atol=1e-6)
     assert not np.allclose(kept, seen[3], atol=1e-3)
 
 
 def test_frozen_layers_stay_as_they_were_and_the_others_move(model):
-    fresh = BertClassifier(2, **FAST)
+    fresh = BertClassifier(2, **SMALL)
     torch.manual_seed(0)
     fresh.build()
     pairs = list(zip(bottom_up(model.model_), bottom_up(fresh.model_), strict=True))
@@ -105,6 +104,76 @@ def test_pairs_are_two_segments_and_keep_their_order(model):
     assert model._tokens([("hated it", "loved it")])[0] != tokens
 
 
+def test_a_cached_lower_half_trains_to_the_same_model(model):
+    uncached = fitted(cache=False)
+    np.testing.assert_allclose(uncached.predict_proba(TEXTS), model.predict_proba(TEXTS), atol=2e-4)
+    np.testing.assert_allclose(uncached.trained_.step_losses, model.trained_.step_losses, atol=1e-4)
+
+
+def test_gradients_of_pieces_add_up_to_those_of_the_batch():
+    weights = class_weights(LABELS[TRAIN], 2) * [1, 3]
+    whole, pieces = (
+        fitted(recipe=replace(FAST, epochs=1, micro_batch=m), dropout=0, weights=weights) for m in (None, 3)
+    )
+    np.testing.assert_allclose(whole.predict_proba(TEXTS), pieces.predict_proba(TEXTS), atol=2e-4)
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_done_again(monkeypatch):
+    real, sizes = BertClassifier._loss, []
+
+    def small_memory(self, logits, y, rows):
+        sizes.append(len(rows))
+        if len(rows) > 3 and logits.requires_grad:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+        return real(self, logits, y, rows)
+
+    whole = fitted(recipe=replace(FAST, epochs=1), dropout=0)
+    monkeypatch.setattr(BertClassifier, "_loss", small_memory)
+    halved = fitted(recipe=replace(FAST, epochs=1), dropout=0)
+    assert sizes[:3] == [8, 4, 2] and halved.trained_.micro_batch == 2
+    np.testing.assert_allclose(whole.predict_proba(TEXTS), halved.predict_proba(TEXTS), atol=2e-4)
+
+
+def test_one_example_too_many_for_the_memory_is_said(monkeypatch):
+    def no_memory(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+
+    monkeypatch.setattr(BertClassifier, "_loss", no_memory)
+    with pytest.raises(CourseError, match="Memory runs out with a single example"):
+        fitted()
+
+
+def test_another_error_of_the_loss_is_not_hidden(monkeypatch):
+    def broken(*_):
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(BertClassifier, "_loss", broken)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        fitted()
+
+
+def test_sgd_and_bf16_learn_too():
+    for recipe in (replace(FAST, optimiser="sgd", learning_rate=2e-2, head_rate=1, epochs=6), replace(FAST, bf16=True)):
+        P = fitted(recipe=recipe).predict_proba(texts(VALID))
+        assert score("auc", LABELS[VALID], P) > 0.9
+
+
+def test_ratings_are_learned_and_kept_within_the_stars_seen():
+    stars = np.where(LABELS == 1, 5.0, 2.0)
+    model = BertRegressor(recipe=FAST, **SMALL)
+    model.fit(texts(TRAIN), stars[TRAIN], (texts(VALID), stars[VALID]))
+    predicted = model.predict(texts(VALID))
+    assert np.sqrt(np.mean((predicted - stars[VALID]) ** 2)) < 0.5 * stars.std()
+    assert predicted.min() >= 2 and predicted.max() <= 5
+    assert model.trained_.history["r2"].max() > 0.75
+
+
+@pytest.mark.parametrize("targets", [[1.0, np.nan], [1.0], ["good", "bad"], [1.0, None]])
+def test_missing_ratings_are_refused(targets):
+    with pytest.raises(CourseError, match="targets are one finite number"):
+        BertRegressor().fit(["a", "b"], targets, (["c"], [1.0]))
+
+
 def test_awkward_texts_get_an_answer(model):
     P = model.predict_proba(["", "word " * 10_000, "🎬🍿", "裙子 fits well"])
     assert P.shape == (4, 2) and np.isfinite(P).all()
@@ -119,7 +188,9 @@ def test_missing_or_impossible_labels_are_refused(labels):
 
 def test_mistakes_are_named():
     with pytest.raises(CourseError, match="no metric 'f2'; known are accuracy"):
-        BertClassifier(metric="f2").fit(["a"], [0], (["b"], [1]))
+        BertClassifier(metric="f2")
+    with pytest.raises(CourseError, match="no optimiser 'adam'; known are adamw and sgd"):
+        BertClassifier(recipe=Recipe(optimiser="adam")).fit(["a"], [0], (["b"], [1]))
     with pytest.raises(CourseError, match="frozen_layers is from 0 to 6"):
         BertClassifier(frozen_layers=7).fit(["a"], [0], (["b"], [1]))
     with pytest.raises(CourseError, match="no encoder called 'nobert'"):
@@ -180,8 +251,21 @@ def test_tfidf_gives_a_class_that_training_never_saw_no_probability():
     assert m.predict_proba(["aa bb"]).shape == (1, 3) and m.predict_proba(["aa bb"])[0, 1] == 0
 
 
+def test_tfidf_learns_stars_and_chooses_its_penalty_on_validation():
+    stars = np.where(LABELS == 1, 5.0, 2.0)
+    model = TfidfRegressor().fit(texts(TRAIN), stars[TRAIN], (texts(VALID), stars[VALID]))
+    predicted = model.predict(texts(VALID))
+    assert np.sqrt(np.mean((predicted - stars[VALID]) ** 2)) < 0.6 * stars.std()
+    assert predicted.min() >= 2 and predicted.max() <= 5
+    worse = TfidfRegressor(penalties=(1e6,)).fit(texts(TRAIN), stars[TRAIN], (texts(VALID), stars[VALID]))
+    assert np.ptp(worse.predict(texts(VALID))) < 0.01 and model.penalty_ < 30
+
+
 def test_freezing_keeps_less_for_the_way_back_and_trains_fewer_parameters():
-    costs = [training_cost(BertClassifier(2, frozen_layers=k, batch_size=4), TEXTS, steps=1) for k in (0, 3, 6)]
+    costs = [
+        training_cost(BertClassifier(2, frozen_layers=k, recipe=Recipe(batch_size=4)), TEXTS, steps=1)
+        for k in (0, 3, 6)
+    ]
     assert costs[0].kept_mb > 1.8 * costs[1].kept_mb > 3 * costs[2].kept_mb > 0
     assert costs[0].trained_parameters == 22_713_216 + 770
     assert costs[2].trained_parameters == 384 * 385 + 770  # the pooler and the head
@@ -189,5 +273,7 @@ def test_freezing_keeps_less_for_the_way_back_and_trains_fewer_parameters():
 
 
 def test_what_is_kept_grows_with_the_batch():
-    one, eight = (training_cost(BertClassifier(2, batch_size=b), ["the same text"] * 16, steps=1) for b in (1, 8))
+    one, eight = (
+        training_cost(BertClassifier(2, recipe=Recipe(batch_size=b)), ["the same text"] * 16, steps=1) for b in (1, 8)
+    )
     assert 6 < eight.kept_mb / one.kept_mb < 9
