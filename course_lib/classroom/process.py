@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +68,9 @@ def _resident(process: psutil.Process) -> int:
         return 0
 
 
-def end_children() -> None:
-    """End what a lesson left running: a kernel interrupted while it started, the workers of a dead one."""
-    for process in psutil.Process().children(recursive=True):
-        try:
-            process.kill()
-        except psutil.Error:  # it has just ended
-            continue
+def end_children(pid: int | None = None) -> None:
+    """End what process ``pid`` (default: this one) has started: a kernel interrupted while it started, its workers."""
+    with suppress(psutil.Error):  # it has just ended
+        for process in psutil.Process(pid).children(recursive=True):
+            with suppress(psutil.Error):
+                process.kill()

@@ -1,4 +1,4 @@
-"""Run lessons one after the other: a failing one does not stop the others, an interrupted one leaves no half notebook.
+"""Run lessons, one by one or side by side: a failing one does not stop the others, an interrupted one leaves no half.
 
 What a run leaves in its folder: NAME.ipynb (executed) and figures/NAME.json for each lesson, run.json, index.html.
 """
@@ -6,15 +6,20 @@ What a run leaves in its folder: NAME.ipynb (executed) and figures/NAME.json for
 import ast
 import json
 import logging
+import os
 import re
+import signal
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any, Protocol
 
 import nbformat
 import papermill
+import psutil
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
@@ -104,49 +109,106 @@ def check_parameters(lesson: Path, parameters: dict[str, Any]) -> None:
         raise CourseError(f"There is no profile {parameters['PROFILE']!r}; the profiles are {', '.join(PROFILES)}.")
 
 
-def run_lessons(lessons: Sequence[Path], out: Path, parameters: dict[str, Any], watcher: Watcher) -> list[LessonRun]:
+def run_lessons(
+    lessons: Sequence[Path], out: Path, parameters: dict[str, Any], watcher: Watcher, jobs: int = 1
+) -> list[LessonRun]:
     """Run ``lessons`` with ``parameters`` and leave everything in ``out``; returns one entry for each lesson run.
 
-    Raises `Interrupted` on Ctrl-C, after the lessons that are finished and the fact of the interruption are written.
+    jobs: how many run side by side, each then on one thread. Raises `Interrupted` on Ctrl-C, after the lessons that are
+    finished and the fact of the interruption are written.
     """
     for lesson in lessons:  # all of them before the first one runs
         check_parameters(lesson, parameters)
     out = make_dir(out.expanduser().resolve(), "COURSE_BUILD")
-    runs: list[LessonRun] = []
-    for number, lesson in enumerate(lessons, start=1):
-        started = time.perf_counter()
-        with peak_memory() as peak:
-            try:
-                watcher.lesson(lesson.stem, number, len(lessons), len(nbformat.read(lesson, as_version=4).cells))
-                error = run_lesson(lesson, out, parameters, watcher)
-                status = "failed" if error else "ok"
-            except KeyboardInterrupt:
-                status, error = "interrupted", ""
-        end_children()
-        settings: dict[str, Any] = (
-            {"PROFILE": "standard", "SEED": 0, "DEVICE": "auto"} | own_parameters(lesson) | parameters
-        )
-        run = LessonRun(
-            lesson=lesson.stem,
-            profile=settings["PROFILE"],
-            device=_device(out, lesson.stem) or settings["DEVICE"],
-            seed=settings["SEED"],
-            status=status,
-            seconds=round(time.perf_counter() - started, 1),
-            peak_rss_mb=round(peak.megabytes, 1),
-        )
-        runs.append(run)
+    done: dict[Path, LessonRun] = {}
+
+    def finish(lesson: Path, run: LessonRun, error: str) -> None:
+        done[lesson] = run
         keep(run, out, lesson.parent)
         watcher.done(run, error)
-        if status == "interrupted":
-            left = " ".join(path.stem.split("_")[0] for path in lessons[number - 1 :])
-            raise Interrupted(
-                f"Stopped in {lesson.stem}: what was finished is in {out}; go on with `course run {left}`."
-            )
-    return runs
+
+    try:
+        if jobs == 1:
+            for number, lesson in enumerate(lessons, start=1):
+                finish(lesson, *measured_run(lesson, out, parameters, watcher, number, len(lessons)))
+                if done[lesson].status == "interrupted":
+                    raise KeyboardInterrupt
+        else:
+            with ProcessPoolExecutor(jobs, get_context("spawn"), _in_a_worker) as pool:
+                waiting = {pool.submit(measured_run, lesson, out, parameters): lesson for lesson in lessons}
+                try:
+                    for number, future in enumerate(as_completed(waiting), start=1):
+                        lesson = waiting[future]
+                        watcher.lesson(lesson.stem, number, len(lessons), n_cells(lesson))
+                        finish(lesson, *future.result())
+                except KeyboardInterrupt:
+                    for worker in active_children():  # what they have not finished leaves nothing
+                        end_children(worker.pid)
+                        worker.kill()
+                    raise
+    except KeyboardInterrupt:
+        for half_done in out.glob(".*.partial.ipynb"):
+            half_done.unlink()
+        unfinished = [path for path in lessons if path not in done or done[path].status == "interrupted"]
+        left = " ".join(path.stem.split("_")[0] for path in unfinished)
+        where = done.get(unfinished[0]) if unfinished else None
+        place = f" in {where.lesson}" if where else ""
+        raise Interrupted(f"Stopped{place}: what was finished is in {out}; go on with `course run {left}`.") from None
+    return [done[lesson] for lesson in lessons]
 
 
-def run_lesson(lesson: Path, out: Path, parameters: dict[str, Any], watcher: Watcher) -> str:
+def jobs_for(profile: str) -> int:
+    """How many lessons may run side by side: two of the quick profile on two cores with 4 GB to spare, else one."""
+    room = psutil.virtual_memory().available >= 4e9 and (os.cpu_count() or 1) >= 2
+    return 2 if profile == "quick" and room else 1
+
+
+def _in_a_worker() -> None:
+    """Side by side, lessons get a thread each; Ctrl-C is the business of the process that started the workers."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def n_cells(lesson: Path) -> int:
+    """How many cells the lesson has."""
+    return len(nbformat.read(lesson, as_version=4).cells)
+
+
+def measured_run(
+    lesson: Path,
+    out: Path,
+    parameters: dict[str, Any],
+    watcher: Watcher | None = None,
+    number: int = 1,
+    of: int = 1,
+) -> tuple[LessonRun, str]:
+    """Run one lesson, the ``number``th, and measure it: its entry of run.json, and one line on why it failed, or ""."""
+    started = time.perf_counter()
+    with peak_memory() as peak:
+        try:
+            if watcher:
+                watcher.lesson(lesson.stem, number, of, n_cells(lesson))
+            error = run_lesson(lesson, out, parameters, watcher)
+            status = "failed" if error else "ok"
+        except KeyboardInterrupt:
+            status, error = "interrupted", ""
+    end_children()
+    settings: dict[str, Any] = (
+        {"PROFILE": "standard", "SEED": 0, "DEVICE": "auto"} | own_parameters(lesson) | parameters
+    )
+    run = LessonRun(
+        lesson=lesson.stem,
+        profile=settings["PROFILE"],
+        device=_device(out, lesson.stem) or settings["DEVICE"],
+        seed=settings["SEED"],
+        status=status,
+        seconds=round(time.perf_counter() - started, 1),
+        peak_rss_mb=round(peak.megabytes, 1),
+    )
+    return run, error
+
+
+def run_lesson(lesson: Path, out: Path, parameters: dict[str, Any], watcher: Watcher | None = None) -> str:
     """Run one lesson; returns one line that says in which cell and why it failed, empty if it did not.
 
     The notebook gets its name in ``out`` only when the run is over; an interrupted one leaves nothing.
@@ -158,7 +220,8 @@ def run_lesson(lesson: Path, out: Path, parameters: dict[str, Any], watcher: Wat
     def cell_starts(cell: nbformat.NotebookNode, cell_index: int) -> None:
         nonlocal at
         at = cell_index
-        watcher.cell(cell_index)
+        if watcher:
+            watcher.cell(cell_index)
 
     try:
         papermill.execute_notebook(

@@ -271,3 +271,10 @@ def item_texts(catalogue: pd.DataFrame, people: int = 6) -> list[str]:
         said = [words.format(", ".join(names)) for words, names in facts if names]
         texts.append(" ".join([f"{film.title}{year}.", *said]))
     return texts
+
+
+def short_texts(catalogue: pd.DataFrame) -> list[str]:
+    """One line a film, such as "The Godfather (1972). Crime, Drama.": for models that have little time to read."""
+    years = [f" ({year})" if pd.notna(year) else "" for year in catalogue["year"]]
+    facts = zip(catalogue["title"], years, catalogue["genres"], strict=True)
+    return [f"{article_first(title)}{year}. {', '.join(genres)}." for title, year, genres in facts]

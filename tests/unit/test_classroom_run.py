@@ -15,7 +15,7 @@ import pytest
 from tiny_lessons import picture, write_lesson
 
 from course_lib.classroom import run as running
-from course_lib.classroom.run import LessonRun, check_parameters, find_lessons, run_lessons
+from course_lib.classroom.run import LessonRun, check_parameters, find_lessons, jobs_for, run_lessons
 from course_lib.errors import CourseError
 
 
@@ -257,6 +257,57 @@ def test_ctrl_c_keeps_finished_lessons_and_marks_the_interrupted_one(tmp_path, m
     assert sorted(path.name for path in out.glob("*")) == ["00_done.ipynb", "figures", "index.html", "run.json"]
     assert not list(out.glob(".*")) and "interrupted" in (out / "index.html").read_text()
     assert not [child for child in started_by_it if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_lessons_side_by_side_leave_what_one_by_one_leaves(tmp_path):
+    wait = "import os, pathlib, time\nhere = pathlib.Path({!r})\n(here / {!r}).touch()\nuntil = time.time() + 20\n"
+    wait += (
+        "while not (here / {!r}).exists() and time.time() < until:\n    time.sleep(0.05)\nassert time.time() < until"
+    )
+    write_lesson(tmp_path / "nb", "00_a", wait.format(str(tmp_path), "a", "b"), "assert os.environ['OMP_NUM_THREADS']")
+    write_lesson(
+        tmp_path / "nb", "01_b", wait.format(str(tmp_path), "b", "a"), "big = b'1' * 300_000_000\ntime.sleep(1)"
+    )
+    write_lesson(tmp_path / "nb", "02_broken", "1 / 0")
+    notes = Notes()
+    runs = run_lessons(find_lessons(tmp_path / "nb"), tmp_path / "out", {}, notes, jobs=2)
+    assert [(run.lesson, run.status) for run in runs] == [("00_a", "ok"), ("01_b", "ok"), ("02_broken", "failed")]
+    assert "division by zero" in notes.errors["02_broken"] and notes.errors["00_a"] == ""
+    assert [entry["lesson"] for entry in json.loads((tmp_path / "out" / "run.json").read_text())] == [
+        run.lesson for run in runs
+    ]
+    assert runs[1].peak_rss_mb > 300 > runs[0].peak_rss_mb > 0  # to each its own
+
+
+def test_ctrl_c_with_lessons_side_by_side_leaves_nothing_half_done(tmp_path):
+    notebooks, out = tmp_path / "nb", tmp_path / "out"
+    for name in ("00_long", "01_long", "02_later"):
+        write_lesson(
+            notebooks, name, f"import pathlib, time\npathlib.Path({str(tmp_path / name)!r}).touch()\ntime.sleep(60)"
+        )
+    process = course(
+        "run", "--jobs", "2", "--notebooks", str(notebooks), "--out", str(out), env=os.environ | {"CI": "1"}
+    )
+    while not all((tmp_path / name).exists() for name in ("00_long", "01_long")):
+        time.sleep(0.05)
+    started_by_it = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors == f"Stopped: what was finished is in {out}; go on with `course run 00 01 02`.\n"
+    assert not list(out.glob("*.ipynb")) and not list(out.glob(".*"))
+    assert not [child for child in started_by_it if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_only_quick_lessons_run_side_by_side_and_only_where_there_is_room(monkeypatch):
+    def memory(available):
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: type("memory", (), {"available": available}))
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    memory(8e9)
+    assert (jobs_for("quick"), jobs_for("standard"), jobs_for("full")) == (2, 1, 1)
+    memory(2e9)
+    assert jobs_for("quick") == 1
 
 
 def test_command_says_what_failed_in_one_line_each_and_exits_with_1(tmp_path):

@@ -190,6 +190,12 @@ def test_texts_hold_facts_and_no_ratings(catalogue):
     assert "Pierce Brosnan" in texts[1] and "rating" not in texts[1].lower()
 
 
+def test_short_texts_are_title_year_and_genres(catalogue):
+    texts = films.short_texts(catalogue)
+    assert texts[0] == "Toy Story (1995). Animation, Children's, Comedy." and texts[266] == "unknown. unknown."
+    assert texts[126] == "The Godfather (1972). Action, Crime, Drama."
+
+
 def test_a_loader_gives_a_fresh_table_each_time():
     first = films.load_catalogue()
     first.loc[0, "title"] = "spoilt"
