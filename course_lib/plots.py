@@ -107,7 +107,7 @@ def training_curves(trained: Any, metric: str, label: str, reference: Mapping[st
 
 
 def word_weights(words: Sequence[str], rows: Mapping[str, Sequence[float]], title: str) -> Figure:
-    """The text once for each row of weights, every word on its colour: blue for, red against, pale where near 0.
+    """The text once for each row of weights, every word on its colour: blue for, orange against, pale where near 0.
 
     rows: {name: one weight a word}. Each row has its own scale: its deepest colour is its largest absolute weight.
     """
@@ -121,11 +121,15 @@ def word_weights(words: Sequence[str], rows: Mapping[str, Sequence[float]], titl
     font = get_font(findfont("monospace"))
     drawn = ["".join(c if font.get_char_index(ord(c)) else "□" for c in word) for word in words]  # Chinese, emoji
     for r, (name, weights) in enumerate(rows.items()):
-        top, scale = r * height, float(np.abs(weights).max(initial=0)) or 1.0
+        top, scale = r * height, max(map(abs, weights), default=0.0) or 1.0
         axes.text(0, top, name, va="center", fontsize=10, fontweight="bold")
         for word, weight, (x, y) in zip(drawn, weights, places, strict=True):
             ink = (COLOURS[0 if weight > 0 else 1], 0.75 * abs(weight) / scale)
-            style = {"family": "monospace", "fontsize": 9.5, "bbox": {"facecolor": ink, "lw": 0, "pad": 1.5}}
+            style: dict[str, Any] = {
+                "family": "monospace",
+                "fontsize": 9.5,
+                "bbox": {"facecolor": ink, "lw": 0, "pad": 1.5},
+            }
             axes.text(x, top + 1.1 + y, word, va="center", parse_math=False, **style)
     axes.set(xlim=(0, TEXT_COLUMNS), ylim=(height * len(rows) - 1, -0.8), title=title)
     axes.axis("off")
