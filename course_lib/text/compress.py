@@ -1,4 +1,4 @@
-"""Make a trained BERT smaller: distillation, 8-bit weights, pruned weights and pruned heads (lesson 02).
+"""Make a trained BERT smaller: distillation, 8-bit weights, pruned weights and pruned heads (lesson 02d).
 
 All functions leave the given model as it is and return a smaller copy. `shrunk` puts a copy in the place of the
 original, in a `BertClassifier` or an `Encoder`, whose manners stay the same.
@@ -125,6 +125,8 @@ def distil_encoder(
 
     It starts from ``layers`` of the teacher and is used like it; vectors of teacher and student can be compared.
     """
+    if not all(isinstance(text, str) and text.strip() for text in texts):
+        raise CourseError("A student learns from texts with words in them: leave out those that are empty.")
     device = encoder.model.device
     with seeded(recipe.seed, device):
         student = shrunk(encoder, shortened(encoder.model, layers))

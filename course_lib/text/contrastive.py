@@ -1,10 +1,10 @@
-"""Contrastive tuning of item vectors: films that the same people like shall lie together (lesson 02).
+"""Contrastive tuning of item vectors: films that the same people like shall lie together (lesson 02c).
 
 A batch holds B films, each once. With unit vectors e_i of their texts, a temperature τ, and c_ij = how many people of
-the training part like both films, n_i = how many like film i:
+the training part like both films:
 
     q_ij = exp(e_i·e_j / τ) / Σ_{k≠i} exp(e_i·e_k / τ)          what the vectors say, a softmax inside the batch
-    w_ij = (c_ij / √(n_i n_j))²,  divided by its sum over j≠i    what the people say
+    w_ij = c_ij²,  divided by its sum over j≠i                   what the people say
     L = mean over i of -Σ_{j≠i} w_ij log q_ij
 
 Where each film has one partner this is the loss known as InfoNCE (van den Oord, Li & Vinyals 2018, arXiv:1807.03748)
@@ -26,18 +26,16 @@ from course_lib.text.encoder import Encoder, mean_pool
 from course_lib.text.frozen import freeze, lower_outputs, pad_outputs, upper_part
 from course_lib.text.training import Progress, Recipe, Trained, seeded, train
 
-RECIPE = Recipe(epochs=1, batch_size=64, learning_rate=2e-4)  # chosen on films that are never cold in draws 0 to 4
+RECIPE = Recipe(epochs=3, batch_size=128, learning_rate=5e-4)  # chosen on films that are never cold in draws 0 to 4
 
 
 def co_liked(train: Interactions) -> np.ndarray:
-    """w (n_items, n_items) before it is divided by its sums: squared cosines of the films' columns of likes.
+    """w (n_items, n_items) before it is divided by its sums: the squared number of people who like both films.
 
     train: the likes of the training part, and nothing else. The diagonal is 0, as are the rows of cold films.
     """
     X = train.matrix()
-    C = (X.T @ X).toarray()
-    n = np.maximum(C.diagonal(), 1)
-    W = C**2 / np.outer(n, n)
+    W = (X.T @ X).toarray() ** 2
     np.fill_diagonal(W, 0)
     return W
 
@@ -72,12 +70,15 @@ class ContrastiveTuner:
     """Tunes the upper layers of an encoder on pairs of films; the lower ones run once, when the tuner is made.
 
     encoder: where it starts; it is not changed. texts: one an item, none of them empty. frozen_layers: how many lower
-    layers keep their weights. Then `fit`, as often as there are splits: each starts from ``encoder`` anew.
+    layers keep their weights, with the word vectors, which always do. Then `fit`, as often as there are splits: each
+    starts from ``encoder`` anew.
     """
 
-    def __init__(self, encoder: Encoder, texts: Sequence[str], frozen_layers: int = 4):
-        if not all(text.strip() for text in texts):
+    def __init__(self, encoder: Encoder, texts: Sequence[str], frozen_layers: int = 5):
+        if not all(isinstance(text, str) and text.strip() for text in texts):
             raise CourseError("Every item needs a text: leave out the items that have none, or name them at least.")
+        if not 0 <= frozen_layers < (depth := encoder.model.config.num_hidden_layers):
+            raise CourseError(f"frozen_layers is from 0 to {depth - 1}, so that a layer learns; got {frozen_layers}.")
         self.encoder, self.frozen_layers = encoder, frozen_layers
         ids = encoder.tokenizer(list(texts), truncation=True, max_length=encoder.max_tokens)["input_ids"]
         self._lower = lower_outputs(
@@ -121,7 +122,7 @@ class ContrastiveTuner:
 
         with seeded(recipe.seed, device):
             like = np.zeros(len(warm))  # all of one length: batches are random, or short texts would meet short ones
-            self.trained_: Trained = train(upper, loss, like, recipe, progress=progress, device=device)
+            self.trained_: Trained = train(upper, loss, like, recipe, progress=progress, divisible=False, device=device)
         self.encoder_ = replace(self.encoder, model=body.eval())
         self.vectors_ = self._vectors(upper)
         return self

@@ -1,4 +1,4 @@
-"""Domain pre-training: BERT guesses hidden words of the course's own texts, without any label (lesson 02).
+"""Domain pre-training: BERT guesses hidden words of the course's own texts, without any label (lesson 02c).
 
 Of the tokens of a text, 15 % are chosen. Of these, 80 % become [MASK], 10 % a random token, 10 % stay; the model has
 to name the original of every chosen one (Devlin et al. 2019, section 3.1). With the hidden vector h_t of a chosen
@@ -111,7 +111,7 @@ class MaskedLanguageModel:
         return Encoder(self.encoder, self._body.eval(), self.tokenizer_, self.max_tokens)  # type: ignore[arg-type]
 
     def score(self, texts: Sequence[str]) -> dict[str, float]:
-        """accuracy: share of the hidden words of ``texts`` named right, first guess; valid_loss: mean -log p, in nats."""
+        """accuracy: share of the hidden words of ``texts`` named right at once; valid_loss: mean -log p, in nats."""
         return self._judge(self.model_, 0, self._masked(texts))
 
     def guess(self, text: str, n: int = 5) -> list[list[tuple[str, float]]]:
@@ -121,7 +121,7 @@ class MaskedLanguageModel:
             p = self.model_(**batch.to(self.device)).logits[0].softmax(-1)  # (T, words)
         found = p[batch["input_ids"][0] == self.tokenizer_.mask_token_id].topk(n)
         return [
-            [(self.tokenizer_.decode([int(word)]).strip(), float(share)) for word, share in zip(i, v, strict=True)]
+            [(str(self.tokenizer_.decode([int(word)])).strip(), float(share)) for word, share in zip(i, v, strict=True)]
             for v, i in zip(found.values.cpu(), found.indices.cpu(), strict=True)
         ]
 

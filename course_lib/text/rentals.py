@@ -1,9 +1,9 @@
-"""Will the next dress fit? A rental that lies ahead, in numbers and in words, written from what lies behind (lesson 02).
+"""Will the next dress fit? A rental that lies ahead, in numbers and words, written from what lies behind (lesson 02c).
 
 An example is one rental of Rent the Runway: label 0 small, 1 fit, 2 large. Its review does not exist yet, so not a word
 of it is read. Known are the request (item, category, size), what *others* said of the item before, and the person's
 own rentals before: what they took, how it fitted, what they wrote. "Before" is an earlier day: rentals of one day know
-nothing of each other. Everything comes from ``known``, the training part; of ``targets`` only the request and the label.
+nothing of each other. All comes from ``known``, the training part; of ``targets`` only the request and the label.
 """
 
 from collections.abc import Callable, Sequence
@@ -75,7 +75,7 @@ def counts_before(known: pd.DataFrame, targets: pd.DataFrame, columns: Sequence[
 
 
 def shares(counts: np.ndarray, prior: np.ndarray, k: float) -> np.ndarray:
-    """Shares of small, fit and large, (n, 3), pulled towards ``prior`` by k imaginary rentals: (c + k·prior) / (Σc + k)."""
+    """Shares of small, fit, large, (n, 3), drawn towards ``prior`` by k imaginary rentals: (c + k·prior) / (Σc + k)."""
     return (counts + k * prior) / (counts.sum(1, keepdims=True) + k)
 
 
@@ -146,8 +146,8 @@ def rental_examples(
         [f"{kind}, size {size}. for others {_fits(s)}." for kind, size, s in asks],
         [
             f"size is {_level(d, STEPS)} their usual. for them {_fits(s)}. last: "
-            f"{own['category'].iat[l]}, size {sizes[l]}, {fits[l]}."
-            for d, s, l in people
+            f"{own['category'].iat[row]}, size {sizes[row]}, {fits[row]}."
+            for d, s, row in people
         ],
     )
 

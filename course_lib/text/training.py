@@ -120,14 +120,18 @@ def train(
     *,
     validate: Callable[[nn.Module], dict[str, float]] | None = None,
     progress: Progress | None = None,
+    divisible: bool = True,
     device: torch.device | str = "cpu",
 ) -> Trained:
     """Train what requires a gradient in ``model``, in place; at the end it holds the weights of the best epoch.
 
     loss(model, rows): the mean loss of the examples at positions ``rows``, in training mode. lengths: (n,) tokens of
     each example. validate(model): scores after an epoch, the first of which judges, higher is better; without it the
-    last epoch is kept. progress(batches, label) wraps the batches of an epoch.
+    last epoch is kept. progress(batches, label) wraps the batches of an epoch. divisible: the loss of a batch is the
+    mean over its examples; where examples meet inside the batch, as in a contrast, pieces would change it: False.
     """
+    if not divisible and (recipe.micro_batch or PartialState().num_processes > 1):
+        raise CourseError("This loss compares the examples of a batch: leave out micro_batch, and use one process.")
     if recipe.optimiser not in ("adamw", "sgd"):
         raise CourseError(f"There is no optimiser {recipe.optimiser!r}; known are adamw and sgd.")
     processes, rng = PartialState(cpu=torch.device(device).type == "cpu"), np.random.default_rng(recipe.seed)
@@ -143,7 +147,7 @@ def train(
         started = time.perf_counter()
         train_mode(model)
         for batch in progress(batches, f"epoch {epoch} of {recipe.epochs}") if progress else batches:
-            value, micro = _gradients(model, loss, batch, micro, recipe.bf16, device, processes)
+            value, micro = _gradients(model, loss, batch, micro, recipe.bf16, divisible, device, processes)
             if processes.num_processes > 1:
                 value = _sum_over_processes(learning, value)
             nn.utils.clip_grad_norm_(learning, 1.0)
@@ -170,6 +174,7 @@ def _gradients(
     batch: np.ndarray,
     micro: int,
     bf16: bool,
+    divisible: bool,
     device: torch.device | str,
     processes: PartialState,
 ) -> tuple[float, int]:
@@ -188,9 +193,10 @@ def _gradients(
         except (RuntimeError, MemoryError) as error:
             if not should_reduce_batch_size(error):
                 raise
-            if micro == 1:
+            if micro == 1 or not divisible:
+                least = "a single example" if divisible else f"a batch of {len(share)} that cannot be cut"
                 raise CourseError(
-                    "Memory runs out with a single example: cut texts shorter (max_tokens) or freeze more layers."
+                    f"Memory runs out with {least}: cut texts shorter (max_tokens) or freeze more layers."
                 ) from error
             micro = max(1, min(micro, len(share)) // 2)
             model.zero_grad()

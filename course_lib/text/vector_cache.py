@@ -25,7 +25,7 @@ def fingerprint(model: nn.Module) -> bytes:
     digest = hashlib.sha256()
     for name, values in sorted(model.state_dict().items()):
         digest.update(f"{name}{tuple(values.shape)}{values.dtype}".encode())
-        digest.update(values.detach().cpu().float().numpy().tobytes())
+        digest.update(values.detach().dequantize().cpu().float().numpy().tobytes())  # int8 weights have no bytes
     return digest.digest()
 
 

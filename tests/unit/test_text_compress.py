@@ -452,3 +452,15 @@ def test_overlap_by_hand():
     assert compress.overlap(S, full, k=3) == pytest.approx((2 / 3 + 3 / 3) / 2)
     assert compress.overlap(full, full, k=4) == compress.overlap(2 * full + 1, full, k=1) == 1
     assert compress.overlap(-full[1:], full[1:], k=2) == 0
+
+
+def test_vectors_of_an_encoder_in_8_bits_are_kept_apart_from_those_of_the_full_one(encoder):
+    small = compress.shrunk(encoder, compress.int8(encoder.model))
+    kept = small.encode(TEXTS[:3], cache=True)
+    np.testing.assert_allclose(kept, small.encode(TEXTS[:3]), atol=1e-6)
+    assert np.abs(kept - encoder.encode(TEXTS[:3], cache=True)).max() > 1e-5
+
+
+def test_a_student_is_not_taught_by_empty_texts(encoder):
+    with pytest.raises(CourseError, match="leave out those that are empty"):
+        compress.distil_encoder(encoder, [0], ["a text", " "])

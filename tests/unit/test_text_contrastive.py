@@ -62,23 +62,22 @@ def tuner(encoder) -> ContrastiveTuner:
 
 def test_co_liked_by_hand():
     pairs = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 2), (2, 2), (3, 1)]  # who likes a film twice likes it once
-    ours = co_liked(interactions(pairs, 5, 4))  # liked by 3, 3, 1 and 0 people
+    ours = co_liked(interactions(pairs, 5, 4))
     by_hand = np.zeros((4, 4))
-    by_hand[0, 1] = by_hand[1, 0] = (2 / np.sqrt(3 * 3)) ** 2
-    by_hand[0, 2] = by_hand[2, 0] = (1 / np.sqrt(3 * 1)) ** 2
+    by_hand[0, 1] = by_hand[1, 0] = 2**2
+    by_hand[0, 2] = by_hand[2, 0] = 1**2
     np.testing.assert_allclose(ours, by_hand, atol=1e-12)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.sets(st.tuples(st.integers(0, 5), st.integers(0, 6)), min_size=1))
-def test_co_liked_is_a_squared_cosine_of_columns_and_cold_films_have_none(pairs):
+def test_co_liked_counts_people_and_cold_films_have_none(pairs):
     train = interactions(pairs, 6, 7)
     X, ours = train.matrix().toarray(), co_liked(train)
     for i in range(7):
         for j in range(7):
-            lengths = np.linalg.norm(X[:, i]) * np.linalg.norm(X[:, j])
-            expected = (X[:, i] @ X[:, j] / lengths) ** 2 if i != j and lengths else 0
-            assert ours[i, j] == pytest.approx(expected, abs=1e-12)
+            both = sum(1 for person in X if person[i] and person[j])
+            assert ours[i, j] == (both**2 if i != j else 0)
 
 
 # ── The loss ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -269,3 +268,22 @@ def test_weights_of_another_catalogue_or_without_a_pair_are_refused(encoder, tun
     lonely = co_liked(interactions([(u, u) for u in range(8)], 40, N_ITEMS))  # everybody likes one film, each another
     with pytest.raises(CourseError, match="No two films are liked by the same person"):
         tuner.fit(lonely)
+
+
+def test_pieces_of_a_batch_are_refused_since_films_are_compared_inside_it(tuner):
+    with pytest.raises(CourseError, match="compares the examples of a batch: leave out micro_batch"):
+        tuner.fit(W, replace(RECIPE, micro_batch=2))
+
+
+def test_a_batch_that_memory_cannot_hold_is_not_cut_in_silence(tuner, monkeypatch):
+    def no_memory(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+
+    monkeypatch.setattr("course_lib.text.contrastive.in_batch_softmax", no_memory)
+    with pytest.raises(CourseError, match="a batch of 8 that cannot be cut"):
+        tuner.fit(W, RECIPE)
+
+
+def test_at_least_one_layer_has_to_learn(encoder):
+    with pytest.raises(CourseError, match="frozen_layers is from 0 to 5"):
+        ContrastiveTuner(encoder, TEXTS, frozen_layers=6)
