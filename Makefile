@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: course test lab fetch doctor lock clean
+.PHONY: course test lab fetch doctor bench lock clean
 .DELETE_ON_ERROR:
 
 course: $(VENV)/course
@@ -25,7 +25,7 @@ lab: $(VENV)/course
 	@$(BIN)/course fetch
 	@JUPYTER_CONFIG_PATH=$(CURDIR)/binder $(BIN)/jupyter lab
 
-fetch doctor: $(VENV)/course
+fetch doctor bench: $(VENV)/course
 	@$(BIN)/course $@
 
 # nbval leaves the figures of its run in a fresh folder, where tests/notebooks compares them with the committed ones.

@@ -54,6 +54,7 @@ def fetch(names: tuple[str, ...]) -> None:
 @click.option("--seed", type=int, help="Another seed than the notebook's.")
 @click.option("--device", help="auto, cuda, mps or cpu.")
 @click.option("-p", "extra", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter of the lessons.")
+@click.option("--jobs", type=click.IntRange(1), help="Lessons side by side.  [default: 2 if quick and there is room]")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the results.  [default: build/course]")
 @click.option("--notebooks", type=click.Path(path_type=Path), default=ROOT / "notebooks", hidden=True)
 @click.option("--update", is_flag=True, help="For maintainers: store the executed lessons and their figures.")
@@ -65,27 +66,31 @@ def run(
     seed: int | None,
     device: str | None,
     extra: tuple[tuple[str, str], ...],
+    jobs: int | None,
     out: Path | None,
     notebooks: Path,
     update: bool,
 ) -> None:
     """Run lessons, all or those named by number ("3") or name, and leave them executed in build/course."""
-    from course_lib.classroom.run import check_parameters, find_lessons, parameter, run_lessons
+    from course_lib.classroom.run import check_parameters, find_lessons, jobs_for, parameter, run_lessons
 
     parameters: dict[str, Any] = {name: parameter(value) for name, value in extra}
     given = {"PROFILE": profile, "SEED": seed, "DEVICE": device}
     parameters |= {name: value for name, value in given.items() if value is not None}
     if update and parameters.get("PROFILE") == "standard":
         del parameters["PROFILE"]
-    if update and parameters:
+    if update and (parameters or (jobs or 1) > 1):
         raise CourseError(
-            "What --update stores is a run as the notebooks stand: give it no other profile or parameter."
+            "What --update stores is a run as the notebooks stand, one by one: give it no other profile or parameter."
         )
     paths, out = find_lessons(notebooks.resolve(), lessons), out or build_dir()
     for path in paths:
         check_parameters(path, parameters)
     context.invoke(fetch)
-    runs = run_lessons(paths, out, parameters, _Terminal() if on_terminal() else _Lines())
+    jobs = jobs or (jobs_for(parameters.get("PROFILE", "")) if len(paths) > 1 else 1)
+    if jobs > 1:
+        click.echo(f"{jobs} lessons at a time ...")
+    runs = run_lessons(paths, out, parameters, _Terminal() if on_terminal() else _Lines(), jobs)
     click.echo(f"Everything is in {out}; open {out / 'index.html'}.")
     failed = [run.lesson for run in runs if run.status != "ok"]
     if failed:
@@ -95,6 +100,25 @@ def run(
 
         for line in store(runs, out, notebooks, ROOT):
             click.echo(line)
+
+
+@cli.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--benches", type=click.Path(path_type=Path), default=ROOT / "tests" / "benchmarks", hidden=True)
+@click.pass_context
+def bench(context: click.Context, names: tuple[str, ...], benches: Path) -> None:
+    """Measure the course against its peers, in all benches or those named, and leave build/bench/results.json."""
+    from course_lib.classroom.bench import bench_dir, environment, find_benches, run_benches, table
+
+    chosen, out = find_benches(benches, names), bench_dir()
+    context.invoke(fetch)
+    python = environment(out / "venv", benches / "peers.txt", click.echo)
+    rows, failed = run_benches(chosen, out, python, click.echo)
+    for line in table(rows):
+        click.echo(line)
+    click.echo(f"Everything is in {out / 'results.json'}.")
+    if failed:
+        raise CourseError(f"{len(failed)} of {len(chosen)} files of benches failed (see above): {', '.join(failed)}.")
 
 
 def on_terminal() -> bool:
