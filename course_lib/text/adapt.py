@@ -17,6 +17,7 @@ steps they need.
 
 import copy
 import math
+import warnings
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -157,7 +158,9 @@ def _peft(model: nn.Module, method: str, size: int, steps: int) -> nn.Module:
             target_modules=rf".*\.(key|value)$|{IA3_INNER}", feedforward_modules=IA3_INNER, **common
         ),
     }  # fmt: skip
-    adapted = peft.get_peft_model(model, configs[method]())
+    with warnings.catch_warnings():  # peft still asks transformers for names of an older version
+        warnings.simplefilter("ignore", FutureWarning)
+        adapted = peft.get_peft_model(model, configs[method]())
     if method == "adalora":
         _cut_ranks(adapted)
     return adapted

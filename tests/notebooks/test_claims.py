@@ -2,6 +2,8 @@
 
 from conftest import figures_of
 
+from course_lib.text.few_shot import PUBLISHED
+
 
 def test_05_exploring_costs_and_looking_ahead_pays():
     f = figures_of("05_q_learning_bandits")
@@ -66,6 +68,13 @@ def test_06_the_future_turns_the_ranking_around():
     assert f["random_split_ndcg@10_LightGCN"] > f["random_split_ndcg@10_EASE"] + 0.003
     assert f["random_split_ndcg@10_EASE"] > 2 * f["random_split_ndcg@10_popularity"]
     assert f["random_split_ndcg@10_random order"] < 0.01
+
+
+def test_06_reading_each_pair_does_not_help_a_good_list_and_a_bandit_has_to_find_out():
+    f = figures_of("06_evaluation")
+    assert f["reranked_minus_als"] < -0.01
+    ndcg = {name.removeprefix("random_split_ndcg@10_"): value for name, value in f.items() if "random_split" in name}
+    assert 5 * ndcg["random order"] < ndcg["bandit (Thompson)"] < ndcg["popularity"]
 
 
 def test_06_samples_ties_and_masks_decide():
@@ -155,8 +164,76 @@ def test_02_reading_is_learned_and_the_words_alone_do_not_beat_the_means():
     assert abs(f["b_both_auc"] - f["b_means_all_auc"]) < 0.03
 
 
+def test_02_stars_and_slates_are_learned_a_little_and_the_means_know_more():
+    f = figures_of("02_bert_fine_tuning")
+    assert f["c_rmse_BERT, fine-tuned"] < f["c_rmse_mean of train"] - 0.03
+    assert f["c_rmse_means, all of train"] < f["c_rmse_BERT, fine-tuned"] - 0.08
+    assert 0.54 < f["d_bert_auc"] < f["d_means_all_auc"] - 0.07
+
+
 def test_02_looking_before_splitting_flatters_and_freezing_saves():
     f = figures_of("02_bert_fine_tuning")
     assert f["means_auc_after_looking"] > f["means_auc_honest"] + 0.03
     assert f["kept_share_frozen_4"] < 0.45 and f["trained_share_frozen_4"] < 0.2
     assert 5 < f["kept_mb_per_text"] < 20
+
+
+def test_02b_small_parts_learn_and_a_rate_suits_its_optimiser():
+    f = figures_of("02b_adapting_bert")
+    for method in ("lora", "prefix", "ia3", "bottleneck"):
+        assert f[f"adapt_{method}_macro_f1"] > 1 / 3 + 0.15, method
+    assert f["recipe_SGD at the same rate_loss"] > 1.05 > 0.95 > f["recipe_AdamW, warm-up, dropout 0.1_loss"]
+
+
+def test_02b_few_examples_are_counted_well_and_text_adds_to_it():
+    f = figures_of("02b_adapting_bert")
+    for n, published in PUBLISHED.loc["TALLRec, 7 billion parameters"].items():
+        means, both = f[f"few_means, same examples_{n}"], f[f"few_text and behaviour, BERT with LoRA_{n}"]
+        assert published < means < both - 0.005 < both < f["few_means_all_of_train"] - 0.01
+
+
+def test_02b_an_encoder_is_good_in_the_language_that_it_learned():
+    f = figures_of("02b_adapting_bert")
+    assert f["shop_m3e-small_zh_hit@5"] > f["shop_TF-IDF of letters_zh_hit@5"] + 0.08
+    assert f["shop_minilm_en_hit@5"] > f["shop_TF-IDF of letters_en_hit@5"] + 0.3
+    assert f["shop_m3e-small_en_hit@5"] < f["shop_minilm_en_hit@5"] - 0.3 < f["shop_m3e-small_zh_hit@5"] - 0.2
+    across = {
+        way: f[f"shop_across_m3e-small, {way}_from_zh_hit@5"] for way in ("as they come", "a mean for each language")
+    }
+    assert across["a mean for each language"] > across["as they come"] + 0.02 > f["shop_chance_hit@5"] + 0.15
+
+
+def test_02c_numbers_foresee_and_words_about_the_past_add_nothing():
+    f = figures_of("02c_own_texts")
+    auc = {name.removeprefix("foresee_"): value for name, value in f.items() if name.startswith("foresee_")}
+    assert max(auc, key=auc.get) == "numbers_auc" and auc["numbers_auc"] > 0.66
+    assert auc["numbers_auc"] > auc["numbers and vectors_auc"] + 0.03
+    assert auc["numbers_auc"] > auc["prompt, BERT_auc"] + 0.03
+    assert abs(auc["past reviews, vectors_auc"] - 0.5) < 0.06 and auc["always the majority_auc"] == 0.5
+
+
+def test_02c_hidden_words_are_learned_and_only_likes_reach_cold_films():
+    f = figures_of("02c_own_texts")
+    cold = {name.removeprefix("cold_recall@20_"): value for name, value in f.items() if name.startswith("cold_")}
+    assert f["masked_accuracy_end"] > f["masked_accuracy_head"] + 0.02 > 0.12
+    assert 0.12 < cold["random order"] < 0.155 < 0.4 < cold["BERT as it came"]
+    assert abs(cold["after hidden words"] - cold["BERT as it came"]) < 0.02
+    assert cold["as it came and tuned, side by side"] > cold["BERT as it came"] + 0.005
+    assert abs(f["loss_16_bits"] - f["loss_whole_batches"]) < 0.02
+
+
+def test_02d_bits_save_space_layers_save_both_and_zeros_neither():
+    f = figures_of("02d_small_and_explained")
+    teacher = f["teacher, 6 layers_mb"]
+    assert f["8 bits_mb"] < 0.3 * teacher and f["student, 2 layers, distilled_mb"] < 0.75 * teacher
+    assert f["60 % of the weights are 0_mb"] > 0.99 * teacher
+    assert abs(f["8 bits_macro_f1"] - f["teacher, 6 layers_macro_f1"]) < 0.04
+    assert f["student, 2 layers, distilled_macro_f1"] > f["teacher, 6 layers_macro_f1"] - 0.06
+    assert f["query_6 layers in 8 bits_same"] > 0.7
+    assert f["query_3 layers, distilled_genre"] > f["query_6 layers_genre"] - 0.1 > 0.75
+
+
+def test_02d_leaving_words_out_finds_those_that_matter_and_rollout_looks_elsewhere():
+    f = figures_of("02d_small_and_explained")
+    assert f["why_occlusion_fall_beyond_chance"] > 0.2 and f["why_last_layer_fall_beyond_chance"] > 0.1
+    assert f["why_rollout_on_special_tokens"] > 0.5

@@ -2,8 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from course_lib.bandits.policies import Uniform
-from course_lib.bandits.ranker import BanditRanked
 from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.evaluation.protocol import rank
@@ -73,20 +71,3 @@ def test_nothing_later_than_the_training_part_and_no_like_outside_it_is_read():
 def test_texts_that_do_not_belong_to_the_catalogue_are_refused():
     with pytest.raises(CourseError, match="for each of 20 items are wanted; got 20 and 3"):
         BertReranked(Popularity(), RATINGS, TEXTS, TEXTS[:3]).fit(TRAIN)
-
-
-def test_a_bandit_ends_up_showing_what_is_popular_and_needs_rounds_for_it():
-    likes = np.random.default_rng(1).random((200, 12)) < np.linspace(0.05, 0.8, 12)
-    table = pd.DataFrame(np.argwhere(likes), columns=["user", "item"]).astype("int64").assign(rating=5.0, time=0)
-    train = Interactions(table, 200, 12)
-    shown = BanditRanked(n_rounds=3000).fit(train).score(np.arange(3))
-    assert shown.shape == (3, 12) and (shown == shown[0]).all() and shown.sum() == 3 * 3000
-    assert shown[0].argmax() == Popularity().fit(train).score(np.array([0]))[0].argmax() == 11
-    uniform = BanditRanked(Uniform(), n_rounds=3000).fit(train).score(np.array([0]))[0]
-    assert uniform.max() < 0.5 * shown[0].max()
-
-
-def test_a_bandit_without_visitors_is_refused():
-    empty = Interactions(TRAIN.table.iloc[:0], 5, 5)
-    with pytest.raises(CourseError, match="nobody to show"):
-        BanditRanked().fit(empty)

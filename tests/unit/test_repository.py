@@ -136,7 +136,7 @@ def test_notebook_has_the_frame_of_a_lesson(path):
     notebook = nbformat.read(path, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     title = notebook.cells[0].source.splitlines()[0]
-    assert re.fullmatch(rf"# {path.stem[:2]} · \S.*", title)
+    assert re.fullmatch(rf"# {path.stem.split('_')[0]} · \S.*", title)
     assert "parameters" in code[0].metadata.get("tags", [])
     for name in ("PROFILE", "SEED", "DEVICE"):
         assert re.search(rf"^{name}\b.*=", code[0].source, re.MULTILINE)
@@ -172,7 +172,8 @@ def test_measured_run_keeps_the_limits_of_two_cores():
     summary = json.loads((ROOT / "tests/notebooks/expected/summary.json").read_text())
     assert all(entry["cores"] == 2 for entry in summary)
     assert all(entry["seconds"] <= 180 and entry["peak_rss_mb"] <= 2_000 for entry in summary)
-    assert sum(entry["seconds"] for entry in summary) <= 720
+    core = [entry for entry in summary if entry["lesson"].split("_")[0].isdecimal()]  # 02b and the like go beyond it
+    assert len(core) == 7 and sum(entry["seconds"] for entry in core) <= 720
 
 
 def make(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
