@@ -200,7 +200,7 @@ def test_only_the_upper_layers_learn(encoder, tuner):
     changed = {name for name, p in old.items() if not torch.equal(p, new[name])}
     assert {name.split(".")[2] for name in changed if name.startswith("encoder.layer")} == {"5"}
     assert all(name.startswith("encoder.layer") for name in changed)
-    assert len(changed) == sum(name.startswith(("encoder.layer.4", "encoder.layer.5")) for name in old)
+    assert len(changed) == sum(name.startswith("encoder.layer.5") for name in old)
 
 
 def test_what_people_said_of_cold_films_changes_nothing(tuner, encoder):
