@@ -31,7 +31,7 @@ from course_lib.errors import CourseError
 from course_lib.text.vector_cache import fingerprint, through_cache
 
 ENCODERS = ("minilm", "m3e-small")  # those that datasets/sources.toml also has are the known names
-CPU_TOKENS, GPU_TOKENS = 512, 16_384  # in a batch, padding included: what stays in a core's cache, what fills a GPU
+CPU_TOKENS, GPU_TOKENS = 1024, 16_384  # in a batch, padding included: what stays in a core's cache, what fills a GPU
 
 
 def known() -> list[str]:
@@ -175,7 +175,7 @@ class Encoder:
         starts = batch_starts(lengths[order], batch_size, CPU_TOKENS if on_cpu else GPU_TOKENS)
         batches = np.split(order, starts[1:])
         workers = min(torch.get_num_threads(), len(batches)) if on_cpu else 1
-        model = packed(self.model) if on_cpu and lengths.sum() > 8 * CPU_TOKENS else self.model
+        model = packed(self.model) if on_cpu and lengths.sum() > 4 * CPU_TOKENS else self.model
 
         def unit(rows: np.ndarray) -> np.ndarray:
             batch = self.tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt").to(device)
