@@ -165,7 +165,7 @@ def jobs_for(profile: str) -> int:
 
 def _in_a_worker() -> None:
     """Side by side, lessons get a thread each; Ctrl-C is the business of the process that started the workers."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ["OMP_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
