@@ -102,11 +102,25 @@ class RecentPopularity:
         return np.tile(self.count_, (len(known(users, self.n_users_)), 1))
 
 
+def nearest(X: sp.csr_matrix, K: int, shrink: float) -> np.ndarray:
+    """S (n, n) of the n columns of X: (x_l . x_j) / (|x_l| |x_j| + shrink) where l is among j's K nearest, else 0.
+
+    The cosine of two binary columns, shrunk where few rows stand behind it; nobody is his own neighbour.
+    """
+    S = (X.T @ X).toarray()  # co-occurrence counts
+    norm = np.sqrt(S.diagonal())
+    S /= np.maximum(np.outer(norm, norm) + shrink, 1e-12)
+    np.fill_diagonal(S, 0.0)
+    if len(S) > K:
+        kth = np.partition(S, -K, axis=0)[-K]  # (n,), each column's K-th largest value
+        S[kth > S] = 0.0
+    return S
+
+
 @dataclass
 class ItemKNN:
-    """s_uj = sum of S_lj over the items l in u's history, where S holds item j's K most similar items only.
+    """s_uj = sum of S_lj over the items l in u's history, where S holds item j's K `nearest` items only.
 
-    S_lj = (x_l . x_j) / (|x_l| |x_j| + shrink): the cosine of two columns of X, shrunk for items seen by few.
     Sarwar, Karypis, Konstan, Riedl (2001), Item-based collaborative filtering recommendation algorithms, WWW.
     """
 
@@ -114,23 +128,40 @@ class ItemKNN:
     shrink: float = 10.0
 
     def fit(self, train: Interactions) -> Self:
-        """Cosines of all pairs of columns; each column of S keeps its K largest."""
+        """Cosines of all pairs of columns of X; each column of S keeps its K largest."""
         self.X_ = checked(train).matrix()
-        G = (self.X_.T @ self.X_).toarray()  # (n_items, n_items), co-occurrence counts
-        self.popularity_ = G.diagonal().copy()
-        norm = np.sqrt(self.popularity_)
-        S = G / np.maximum(np.outer(norm, norm) + self.shrink, 1e-12)
-        np.fill_diagonal(S, 0.0)
-        if len(S) > self.K:
-            kth = np.partition(S, -self.K, axis=0)[-self.K]  # (n_items,), each column's K-th largest value
-            S[kth > S] = 0.0
-        self.S_ = S
+        self.popularity_ = np.asarray(self.X_.sum(axis=0)).ravel()
+        self.S_ = nearest(self.X_, self.K, self.shrink)  # (n_items, n_items)
         return self
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """x_u S, (len(users), n_items)."""
         rows = self.X_[known(users, self.X_.shape[0])]
         return or_popular(rows @ self.S_, rows, self.popularity_)
+
+
+@dataclass
+class UserKNN:
+    """s_uj = sum of S_vu over the users v with item j, where S holds user u's K `nearest` users only.
+
+    Resnick, Iacovou, Suchak, Bergstrom, Riedl (1994), GroupLens: an open architecture for collaborative filtering
+    of netnews, CSCW; here for likes instead of ratings.
+    """
+
+    K: int = 100
+    shrink: float = 10.0
+
+    def fit(self, train: Interactions) -> Self:
+        """Cosines of all pairs of rows of X; each column of S keeps its K largest."""
+        self.X_ = checked(train).matrix()
+        self.popularity_ = np.asarray(self.X_.sum(axis=0)).ravel()
+        self.S_ = nearest(self.X_.T.tocsr(), self.K, self.shrink)  # (n_users, n_users)
+        return self
+
+    def score(self, users: np.ndarray) -> np.ndarray:
+        """S_u' X, (len(users), n_items)."""
+        users = known(users, self.X_.shape[0])
+        return or_popular(self.S_[:, users].T @ self.X_, self.X_[users], self.popularity_)
 
 
 @dataclass

@@ -18,7 +18,8 @@ from course_lib.device import one_thread
 from course_lib.errors import CourseError
 from course_lib.evaluation.protocol import Recommender
 from course_lib.ranking.baselines import checked, known
-from course_lib.ranking.retrieval import principal
+from course_lib.ranking.retrieval import principal, unit
+from course_lib.ranking.ways import way
 
 
 @dataclass
@@ -58,16 +59,21 @@ class PairText:
 
 
 class FusionNet(nn.Module):
-    """r_ij = mu + b_i + b_j + sum_k alpha_k (u_i . v_j + t_ij . w_k), with alpha_k a number or a gate alpha_k(i, j)."""
+    """r_ij = mu + b_i + b_j + sum_k alpha_k (u_i . v_j + t_ij . w_k), with alpha_k a number or a gate alpha_k(i, j).
 
-    def __init__(self, n_users: int, n_items: int, d: int, d_t: int, K: int, gate: bool, mu: float) -> None:
+    With ``way``, a module of `ways`, its answer takes the place of the text's sum_k alpha_k t_ij . w_k.
+    """
+
+    def __init__(
+        self, n_users: int, n_items: int, d: int, d_t: int, K: int, gate: bool, mu: float, way: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.U, self.V = nn.Parameter(0.1 * torch.randn(n_users, d)), nn.Parameter(0.1 * torch.randn(n_items, d))
         self.w = nn.Parameter(0.01 * torch.randn(K, d_t))
         self.b_i, self.b_j, self.mu = nn.Parameter(torch.zeros(n_users)), nn.Parameter(torch.zeros(n_items)), mu
         self.gated, self.K = gate, K
         self.alpha_k = nn.Parameter(torch.zeros(K) if gate else torch.full((K,), 1 / K))
-        self.G = nn.Parameter(torch.zeros(2, K)) if gate else None
+        self.G, self.way = nn.Parameter(torch.zeros(2, K)) if gate else None, way
 
     def alpha(self, z: Tensor) -> Tensor:
         """(B, K) from z (B, 2), log activity of the user and log popularity of the item; without gate one row for all.
@@ -78,14 +84,15 @@ class FusionNet(nn.Module):
             return self.alpha_k.expand(len(z), -1)
         return 2 / self.K * torch.sigmoid(self.alpha_k + z @ self.G)
 
-    def parts(self, i: Tensor, j: Tensor, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    def parts(self, i: Tensor, j: Tensor, t: Tensor, z: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
         """Both sums over k, in stars: sum_k alpha_k u_i . v_j and sum_k alpha_k t_ij . w_k, (B,) each."""
-        alpha = self.alpha(z)
-        return alpha.sum(1) * (self.U[i] * self.V[j]).sum(1), (alpha * (t @ self.w.T)).sum(1)
+        alpha, u, v = self.alpha(z), self.U[i], self.V[j]
+        text = (alpha * (t @ self.w.T)).sum(1) if self.way is None else self.way(u, v, p, i, j)
+        return alpha.sum(1) * (u * v).sum(1), text
 
-    def forward(self, i: Tensor, j: Tensor, t: Tensor, z: Tensor) -> Tensor:
+    def forward(self, i: Tensor, j: Tensor, t: Tensor, z: Tensor, p: Tensor) -> Tensor:
         """Ratings in stars, (B,)."""
-        behaviour, text = self.parts(i, j, t, z)
+        behaviour, text = self.parts(i, j, t, z, p)
         return self.mu + self.b_i[i] + self.b_j[j] + behaviour + text
 
 
@@ -93,9 +100,11 @@ class FusionNet(nn.Module):
 class Fusion:
     """`FusionNet` trained on the known ratings by least squares.
 
-    loss = sum (r_ij - r^_ij)^2 + lam (|U|^2 + |V|^2) + lam_b (|b_i|^2 + |b_j|^2) + lam_w |w|^2
+    loss = sum (r_ij - r^_ij)^2 + lam (|U|^2 + |V|^2) + lam_b (|b_i|^2 + |b_j|^2) + lam_w |w|^2 + lam_n |V - S V|^2
 
-    collaborative=False drops u_i . v_j, text=False drops t_ij . w_k, gate=True lets alpha depend on the pair.
+    collaborative=False drops u_i . v_j, text=False drops t_ij . w_k, gate=True lets alpha depend on the pair. way:
+    how text enters, one of "product", "concat", "bilinear", "mlp", "attention" (`ways`). lam_n > 0 pulls each item's
+    vector towards the mean of the ``neighbours`` items with the most similar texts, S (n_items, n_items).
     """
 
     vectors: np.ndarray  # (n_items, any width), as they come from the encoder
@@ -103,11 +112,14 @@ class Fusion:
     collaborative: bool = True
     text: bool = True
     gate: bool = False
+    way: str = "product"
     d: int = 16
     d_t: int = 32
     lam: float = 25.0
     lam_b: float = 3.0
     lam_w: float = 100.0
+    lam_n: float = 0.0
+    neighbours: int = 20
     lr: float = 0.01
     epochs: int = 20
     batch: int = 1024
@@ -119,16 +131,19 @@ class Fusion:
             raise CourseError(
                 f"There are {len(self.vectors)} text vectors for {train.n_items} items: encode one an item."
             )
+        if self.gate and self.way != "product":
+            raise CourseError(f"A gate weighs the K layers of the product; the way {self.way!r} has none: drop one.")
         e = principal(self.vectors, self.d_t)
         self.pair_text_ = PairText(e).fit(train)
         self.log_n_ = (np.log1p(np.bincount(train.user, minlength=train.n_users)),
                        np.log1p(np.bincount(train.item, minlength=train.n_items)))  # fmt: skip
         with torch.random.fork_rng(devices=[]), one_thread():
             torch.manual_seed(self.seed)
-            net = FusionNet(
-                train.n_users, train.n_items, self.d, e.shape[1], self.K, self.gate, float(train.rating.mean())
-            )
+            mu, e_t = float(train.rating.mean()), torch.tensor(e, dtype=torch.float32)
+            text = way(self.way, e_t, self.d, deviations(train))
+            net = FusionNet(train.n_users, train.n_items, self.d, e.shape[1], self.K, self.gate, mu, text)
             self.net_ = self._without_unused(net)
+            self.S_ = text_neighbours(e, self.neighbours) if self.lam_n else None
             self._train(train, valid)
         return self
 
@@ -159,16 +174,20 @@ class Fusion:
         if valid is not None:
             net.load_state_dict(best)
 
-    def _penalty(self) -> Tensor:
-        U, V, w, b_i, b_j = self.net_.U, self.net_.V, self.net_.w, self.net_.b_i, self.net_.b_j
-        squares = ((U**2).sum() + (V**2).sum(), (b_i**2).sum() + (b_j**2).sum(), (w**2).sum())
-        return self.lam * squares[0] + self.lam_b * squares[1] + self.lam_w * squares[2]
+    def _penalty(self) -> Tensor | float:
+        net = self.net_
+        text = [net.w] if net.way is None else list(net.way.parameters())
+        factors, biases, weights = (
+            sum((x**2).sum() for x in group) for group in ((net.U, net.V), (net.b_i, net.b_j), text)
+        )
+        apart = 0.0 if self.S_ is None else ((net.V - self.S_ @ net.V) ** 2).sum()
+        return self.lam * factors + self.lam_b * biases + self.lam_w * weights + self.lam_n * apart
 
     def _inputs(self, users: np.ndarray, items: np.ndarray, ratings: np.ndarray | None = None) -> tuple[Tensor, ...]:
-        """i (B,), j (B,), t (B, d_t), z (B, 2) of each pair. ``ratings`` as in `PairText.pairs`."""
-        t = self.pair_text_.pairs(users, items, ratings)
+        """i (B,), j (B,), t (B, d_t), z (B, 2), p (B, d_t) of each pair. ``ratings`` as in `PairText.pairs`."""
+        p = self.pair_text_.profiles(users, items, ratings)
         z = np.stack([self.log_n_[0][users] - 4, self.log_n_[1][items] - 4], axis=1)  # e^4 = 55: amid the data
-        floats = (torch.tensor(x, dtype=torch.float32) for x in (t, z))
+        floats = (torch.tensor(x, dtype=torch.float32) for x in (p * self.pair_text_.e[items], z, p))
         return torch.tensor(users), torch.tensor(items), *floats
 
     def _pairs(self, users: np.ndarray, items: np.ndarray) -> tuple[Tensor, ...]:
@@ -198,6 +217,10 @@ class Fusion:
         The same numbers as pair by pair, but each w_k is folded into the items' texts first: p_i . (e_j * w_k).
         """
         net, users = self.net_, known(users, len(self.log_n_[0]))
+        if net.way is not None:  # pair by pair, a user at a time
+            items = np.arange(len(self.log_n_[1]))
+            rows = (net(*self._inputs(np.full(len(items), user), items)) for user in users)
+            return torch.stack(list(rows)).numpy().astype(float)
         p, e, z_i, z_j = (
             torch.tensor(x, dtype=torch.float32)
             for x in (self.pair_text_.profiles(users), self.pair_text_.e, self.log_n_[0][users] - 4, self.log_n_[1] - 4)
@@ -223,6 +246,25 @@ class Fusion:
         one.net_.alpha_k = nn.Parameter(alpha.sum().reshape(1))
         one.net_.w = nn.Parameter((alpha @ w / alpha.sum()).reshape(1, -1))
         return one
+
+
+def text_neighbours(e: np.ndarray, n: int) -> Tensor:
+    """S (n_items, n_items), sparse: row j holds 1/n at the n items whose texts are nearest to e_j by cosine."""
+    cosine = unit(e) @ unit(e).T
+    np.fill_diagonal(cosine, -np.inf)
+    nearest = np.argsort(-cosine, axis=1, kind="stable")[:, :n]
+    where = torch.tensor(np.stack([np.repeat(np.arange(len(e)), nearest.shape[1]), nearest.ravel()]))
+    share = torch.full((where.shape[1],), 1 / nearest.shape[1])
+    return torch.sparse_coo_tensor(where, share, (len(e), len(e)), check_invariants=True).coalesce()
+
+
+def deviations(train: Interactions) -> Tensor:
+    """(n_users, n_items): rating minus the user's mean in train, NaN where there is no rating."""
+    D = np.full((train.n_users, train.n_items), np.nan, dtype=np.float32)
+    count, total = (np.bincount(train.user, w, train.n_users) for w in (None, train.rating))
+    mean = total / np.maximum(count, 1)
+    D[train.user, train.item] = train.rating - mean[train.user]
+    return torch.from_numpy(D)
 
 
 @dataclass

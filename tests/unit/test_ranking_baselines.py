@@ -12,7 +12,17 @@ from course_lib.data import movielens, splits
 from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.evaluation.protocol import evaluate
-from course_lib.ranking.baselines import ALS, EASE, BiasModel, ItemKNN, Popularity, Random, RecentPopularity, als_step
+from course_lib.ranking.baselines import (
+    ALS,
+    EASE,
+    BiasModel,
+    ItemKNN,
+    Popularity,
+    Random,
+    RecentPopularity,
+    UserKNN,
+    als_step,
+)
 
 # users 0..3, items 0..2; user 3 has no history
 PAIRS = [(0, 0, 5.0), (0, 1, 4.0), (1, 0, 3.0), (1, 1, 1.0), (1, 2, 2.0), (2, 2, 5.0)]
@@ -27,7 +37,7 @@ def interactions(pairs: list[tuple[int, int, float]], n_users: int, n_items: int
 
 
 TOY = interactions(PAIRS, 4, 3)
-ALL = [Random(), Popularity(), RecentPopularity(), ItemKNN(), EASE(), ALS(d=2), BiasModel()]
+ALL = [Random(), Popularity(), RecentPopularity(), ItemKNN(), UserKNN(), EASE(), ALS(d=2), BiasModel()]
 
 
 def test_popularity_counts_users():
@@ -53,6 +63,15 @@ def test_knn_keeps_the_neighbours_of_the_target():
     S = ItemKNN(K=1, shrink=0).fit(TOY).S_
     assert S[:, 0] == pytest.approx([0, 1, 0]) and S[:, 1] == pytest.approx([1, 0, 0])
     assert S[:, 2] == pytest.approx([1 / 2, 1 / 2, 0])  # a tie at the K-th place keeps both
+
+
+def test_user_neighbours_are_item_neighbours_of_the_transposed_table():
+    turned = interactions([(j, u, r) for u, j, r in PAIRS], 3, 4)
+    S = UserKNN(K=1, shrink=2).fit(TOY).S_
+    assert np.allclose(S, ItemKNN(K=1, shrink=2).fit(turned).S_)
+    S = UserKNN(K=10, shrink=0).fit(TOY).S_
+    assert S[0] == pytest.approx([0, 2 / np.sqrt(6), 0, 0])  # two films in common, of two and of three
+    assert UserKNN(K=10, shrink=0).fit(TOY).score(np.array([0]))[0] == pytest.approx(S[0, 1] * X[1])
 
 
 def test_ease_solves_its_constrained_least_squares():
@@ -93,7 +112,7 @@ def test_biases_are_the_least_squares_answer():
     assert model.score(np.array([1]))[0] == pytest.approx(model.predict(np.array([1, 1, 1]), np.arange(3)))
 
 
-@pytest.mark.parametrize("model", [ItemKNN(), EASE(), ALS(d=2)], ids=repr)
+@pytest.mark.parametrize("model", [ItemKNN(), UserKNN(), EASE(), ALS(d=2)], ids=repr)
 def test_a_user_without_history_gets_popularity(model):
     assert model.fit(TOY).score(np.array([3]))[0].tolist() == [2, 2, 2]
 

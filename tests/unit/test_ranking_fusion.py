@@ -8,8 +8,9 @@ import torch
 from course_lib.data import movielens, splits
 from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
+from course_lib.evaluation.metrics import rmse
 from course_lib.ranking.baselines import BiasModel, Popularity
-from course_lib.ranking.fusion import Fusion, Mix, PairText, zscore
+from course_lib.ranking.fusion import Fusion, Mix, PairText, text_neighbours, zscore
 from course_lib.ranking.retrieval import Content, TextSearch, centred, middle, principal, unit
 
 
@@ -199,3 +200,77 @@ def test_the_factors_reach_the_published_rmse():
     means, test = BiasModel().fit(split.train), split.test
     rmse = [np.sqrt(np.mean((m.predict(test.user, test.item) - test.rating) ** 2)) for m in (model, means)]
     assert rmse[0] < 0.92 and rmse[0] < rmse[1] - 0.015
+
+
+# ── other ways for text to enter ─────────────────────────────────────────────────────────────────────────────
+def two_crowds(seed: int = 0, n: int = 60) -> tuple[Interactions, np.ndarray]:
+    """Ratings 5 where user and film are of the same kind, else 1; the text of a film says its kind."""
+    rng = np.random.default_rng(seed)
+    kind_u, kind_j = rng.integers(0, 2, n), rng.integers(0, 2, n)
+    pairs = np.argwhere(rng.random((n, n)) < 0.4)
+    table = pd.DataFrame(pairs, columns=["user", "item"])
+    table["rating"] = np.where(kind_u[table.user] == kind_j[table.item], 5.0, 1.0)
+    vectors = np.eye(2)[kind_j] + 0.1 * rng.normal(size=(n, 2))
+    return Interactions(table.assign(time=0), n, n), vectors
+
+
+@pytest.mark.parametrize(
+    ("name", "learns"), [("concat", False), ("bilinear", True), ("mlp", True), ("attention", True)]
+)
+def test_each_way_learns_what_its_formula_can_say(name, learns):
+    ratings, vectors = two_crowds()
+    split = splits.random_per_user(ratings, seed=1)
+    settings = {"collaborative": False, "d_t": 2, "lam_w": 0.1, "epochs": 60, "lr": 0.05}
+    model = Fusion(vectors, way=name, **settings).fit(split.train)
+    error = rmse(split.test.rating, model.predict(split.test.user, split.test.item))
+    assert error < 1.0 if learns else error > 1.6  # a sum of two numbers cannot say "the two go together"
+
+
+@pytest.mark.parametrize("name", ["product", "concat", "bilinear", "mlp", "attention"])
+def test_all_items_and_pair_by_pair_agree_in_every_way(name):
+    ratings, vectors = two_crowds(n=12)
+    model = Fusion(vectors, way=name, d_t=2, d=3, epochs=2).fit(ratings)
+    scores = model.score(np.array([3, 5]))
+    pairs = model.predict(np.repeat([3, 5], 12), np.tile(np.arange(12), 2)).reshape(2, 12)
+    assert np.clip(scores, 1, 5) == pytest.approx(pairs, abs=1e-5)
+
+
+def test_attention_reads_the_history_and_never_the_item_itself():
+    ratings, vectors = two_crowds(n=12)
+    model = Fusion(vectors, way="attention", d_t=2, epochs=1).fit(ratings)
+    i, j = torch.tensor(ratings.user[:20]), torch.tensor(ratings.item[:20])
+    with torch.no_grad():
+        a = model.net_.way.weights(i, j).numpy()  # (20, n_items)
+    X = ratings.matrix()[ratings.user[:20]].toarray()
+    assert (a[X == 0] == 0).all() and (a[np.arange(20), ratings.item[:20]] == 0).all()
+    assert (a.sum(axis=1) < 1).all() and (a[:, :].max(axis=1) > 0).all()
+
+
+def test_a_training_rating_does_not_change_its_own_prediction_by_attention():
+    ratings, vectors = two_crowds(n=12)
+    net = Fusion(vectors, way="attention", d_t=2, epochs=1).fit(ratings).net_.way
+    i, j = torch.tensor(ratings.user[:1]), torch.tensor(ratings.item[:1])
+    with torch.no_grad():
+        before = net(None, None, None, i, j)
+        net.deviations[i, j] = 99.0
+        assert torch.equal(net(None, None, None, i, j), before)
+
+
+def test_neighbours_in_text_pull_item_vectors_together():
+    ratings, vectors = two_crowds()
+    S = text_neighbours(unit(vectors), 5)
+    assert S.to_dense().sum(dim=1) == pytest.approx(1) and S.to_dense().diagonal().sum() == 0
+
+    def apart(lam_n: float) -> float:
+        V = Fusion(vectors, d_t=2, text=False, lam=1.0, lam_n=lam_n, neighbours=5).fit(ratings).net_.V.detach()
+        return float(((V - S @ V) ** 2).sum() / (V**2).sum())
+
+    assert apart(30.0) < 0.7 * apart(0.0)
+
+
+def test_unknown_ways_and_a_gate_without_layers_are_one_sentence():
+    ratings, vectors = two_crowds(n=12)
+    with pytest.raises(CourseError, match="no way of fusion called 'magic': choose one of product, concat"):
+        Fusion(vectors, way="magic").fit(ratings)
+    with pytest.raises(CourseError, match="the way 'mlp' has none"):
+        Fusion(vectors, way="mlp", gate=True).fit(ratings)
