@@ -7,6 +7,7 @@ from typing import Protocol, Self
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.sparse import csr_matrix
 
 from course_lib.data.interactions import Interactions, Split
@@ -43,9 +44,12 @@ def rank(scores: np.ndarray, seen: csr_matrix | None, n: int, seed: int = 0) -> 
         if seen.shape != scores.shape:
             raise CourseError(f"The mask of seen items has the shape {seen.shape}, the scores have {scores.shape}.")
         scores[seen.nonzero()] = -np.inf
-    order = np.random.default_rng(seed).permutation(scores.shape[1])
-    places = np.argsort(-scores[:, order], axis=1, kind="stable")[:, :n]
-    top = order[places]
+    order, k = np.random.default_rng(seed).permutation(scores.shape[1]), min(n, scores.shape[1])
+    kth = torch.topk(torch.from_numpy(scores), k).values[:, -1:].numpy()  # (n_users, 1), each user's k-th best score
+    user, place = (scores[:, order] >= kth).nonzero()  # k a user, more with ties: only these are sorted
+    best = np.lexsort((-scores[user, order[place]], user))  # stable: within a tie, by place in the random order
+    first = np.searchsorted(user, np.arange(len(scores)))[:, None]
+    top = order[place[best[first + np.arange(k)]]]
     top[np.isneginf(np.take_along_axis(scores, top, axis=1))] = -1
     return np.pad(top, ((0, 0), (0, n - top.shape[1])), constant_values=-1)
 

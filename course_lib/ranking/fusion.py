@@ -19,7 +19,7 @@ from course_lib.errors import CourseError
 from course_lib.evaluation.protocol import Recommender
 from course_lib.ranking.baselines import checked, known
 from course_lib.ranking.retrieval import principal, unit
-from course_lib.ranking.ways import way
+from course_lib.ranking.ways import History, way
 
 
 @dataclass
@@ -140,7 +140,7 @@ class Fusion:
         with torch.random.fork_rng(devices=[]), one_thread():
             torch.manual_seed(self.seed)
             mu, e_t = float(train.rating.mean()), torch.tensor(e, dtype=torch.float32)
-            text = way(self.way, e_t, self.d, deviations(train))
+            text = way(self.way, e_t, self.d, histories(train))
             net = FusionNet(train.n_users, train.n_items, self.d, e.shape[1], self.K, self.gate, mu, text)
             self.net_ = self._without_unused(net)
             self.S_ = text_neighbours(e, self.neighbours) if self.lam_n else None
@@ -258,13 +258,15 @@ def text_neighbours(e: np.ndarray, n: int) -> Tensor:
     return torch.sparse_coo_tensor(where, share, (len(e), len(e)), check_invariants=True).coalesce()
 
 
-def deviations(train: Interactions) -> Tensor:
-    """(n_users, n_items): rating minus the user's mean in train, NaN where there is no rating."""
-    D = np.full((train.n_users, train.n_items), np.nan, dtype=np.float32)
-    count, total = (np.bincount(train.user, w, train.n_users) for w in (None, train.rating))
-    mean = total / np.maximum(count, 1)
-    D[train.user, train.item] = train.rating - mean[train.user]
-    return torch.from_numpy(D)
+def histories(train: Interactions) -> History:
+    """(n_users, H) each, H the longest history: the items of each user, -1 after the last, and rating minus mean."""
+    R = train.matrix("rating")
+    n = np.diff(R.indptr)
+    places = np.arange(len(R.data)) - np.repeat(R.indptr[:-1], n)  # 0, 1, 2, ... within each user
+    items, left = np.full((len(n), n.max()), -1), np.zeros((len(n), n.max()), dtype=np.float32)
+    users, mean = np.repeat(np.arange(len(n)), n), np.asarray(R.sum(axis=1)).ravel() / np.maximum(n, 1)
+    items[users, places], left[users, places] = R.indices, R.data - mean[users]
+    return torch.from_numpy(items), torch.from_numpy(left)
 
 
 @dataclass

@@ -22,13 +22,15 @@ from torch import Tensor, nn
 
 from course_lib.errors import CourseError
 
+History = tuple[Tensor, Tensor]  # (n_users, H) each: the items a user has rated, -1 after the last; rating minus mean
+
 
 class Concat(nn.Module):
     """w · [p; e_j]."""
 
     e: Tensor
 
-    def __init__(self, e: Tensor, d: int, deviations: Tensor) -> None:
+    def __init__(self, e: Tensor, d: int, history: History) -> None:
         super().__init__()
         self.register_buffer("e", e)
         self.w = nn.Parameter(torch.zeros(2 * e.shape[1]))
@@ -43,7 +45,7 @@ class Bilinear(nn.Module):
 
     e: Tensor
 
-    def __init__(self, e: Tensor, d: int, deviations: Tensor) -> None:
+    def __init__(self, e: Tensor, d: int, history: History) -> None:
         super().__init__()
         self.register_buffer("e", e)
         self.W = nn.Parameter(torch.zeros(e.shape[1], e.shape[1]))
@@ -54,14 +56,14 @@ class Bilinear(nn.Module):
 
 
 class MLP(nn.Module):
-    """One hidden layer over [u; v; p; e_j; p * e_j]."""
+    """A hidden layer of 32 over [u; v; p; e_j; p * e_j]."""
 
     e: Tensor
 
-    def __init__(self, e: Tensor, d: int, deviations: Tensor, hidden: int = 32) -> None:
+    def __init__(self, e: Tensor, d: int, history: History) -> None:
         super().__init__()
         self.register_buffer("e", e)
-        self.layers = nn.Sequential(nn.Linear(2 * d + 3 * e.shape[1], hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        self.layers = nn.Sequential(nn.Linear(2 * d + 3 * e.shape[1], 32), nn.ReLU(), nn.Linear(32, 1))
 
     def forward(self, u: Tensor, v: Tensor, p: Tensor, i: Tensor, j: Tensor) -> Tensor:
         """(B,)."""
@@ -72,45 +74,45 @@ class MLP(nn.Module):
 class Attention(nn.Module):
     """scale * sum_l a_l (r_il - mean_i) over the items l that user i has rated, with e_j as the query.
 
-    a = softmax over l of q_j · k_l, q_j = Q e_j, k_l = K e_l. The item j itself is never among the l: a training pair
-    would find its own answer there. One "empty" item with the logit 0 takes the weight when nothing in the history
-    answers the query.
+    a = softmax over l of heat * (Q e_j) · (K e_l). The item j itself is never among the l: a training pair would find
+    its own answer there. (mean_i still holds it, as one of many.) One "empty" item with the logit 0 takes the weight
+    when nothing in the history answers the query.
     """
 
     e: Tensor
+    items: Tensor
     deviations: Tensor
 
-    def __init__(self, e: Tensor, d: int, deviations: Tensor) -> None:
+    def __init__(self, e: Tensor, d: int, history: History) -> None:
         super().__init__()
         self.register_buffer("e", e)
-        self.register_buffer("deviations", deviations)  # (n_users, n_items): r_il - mean_i, NaN where not rated
+        self.register_buffer("items", history[0])
+        self.register_buffer("deviations", history[1])
         self.Q, self.K = (nn.Parameter(torch.eye(e.shape[1])) for _ in range(2))
         self.heat, self.scale = nn.Parameter(torch.tensor(5.0)), nn.Parameter(torch.tensor(0.5))
 
     def weights(self, i: Tensor, j: Tensor) -> Tensor:
-        """a (B, n_items): the share of each rated item; 0 where user i has no rating, and for j itself."""
-        logits = self.heat * (self.e[j] @ self.Q) @ (self.e @ self.K).T  # (B, n_items)
-        hidden = torch.isnan(self.deviations[i])
-        hidden[torch.arange(len(j)), j] = True
-        logits = logits.masked_fill(hidden, -torch.inf)
-        empty = logits.new_zeros(len(j), 1)
-        return torch.softmax(torch.cat([logits, empty], dim=1), dim=1)[:, :-1]
+        """a (B, H): the share of each place of user i's history; 0 for j itself and where the history has ended."""
+        answers = self.heat * (self.e[j] @ self.Q) @ (self.e @ self.K).T  # (B, n_items)
+        items = self.items[i]  # (B, H)
+        logits = answers.gather(1, items.clamp(min=0))
+        logits = logits.masked_fill((items < 0) | (items == j[:, None]), -torch.inf)
+        return torch.softmax(torch.cat([logits, logits.new_zeros(len(j), 1)], dim=1), dim=1)[:, :-1]
 
     def forward(self, u: Tensor, v: Tensor, p: Tensor, i: Tensor, j: Tensor) -> Tensor:
         """(B,)."""
-        return self.scale * (self.weights(i, j) * torch.nan_to_num(self.deviations[i])).sum(dim=1)
+        return self.scale * (self.weights(i, j) * self.deviations[i]).sum(dim=1)
 
 
-Build = Callable[[Tensor, int, Tensor], nn.Module]
+Build = Callable[[Tensor, int, History], nn.Module]
 WAYS: dict[str, Build] = {"concat": Concat, "bilinear": Bilinear, "mlp": MLP, "attention": Attention}
 
 
-def way(name: str, e: Tensor, d: int, deviations: Tensor) -> nn.Module | None:
+def way(name: str, e: Tensor, d: int, history: History) -> nn.Module | None:
     """The module called ``name``; None for "product". CourseError for a name that there is not.
 
-    e: (n_items, d_t). d: length of u and v. deviations: (n_users, n_items) ratings minus the user's mean, NaN where
-    there is none; only "attention" reads them.
+    e: (n_items, d_t). d: length of u and v. history: what the users have rated; only "attention" reads it.
     """
     if name != "product" and name not in WAYS:
         raise CourseError(f"There is no way of fusion called {name!r}: choose one of product, {', '.join(WAYS)}.")
-    return None if name == "product" else WAYS[name](e, d, deviations)
+    return None if name == "product" else WAYS[name](e, d, history)

@@ -10,7 +10,7 @@ from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.evaluation.metrics import rmse
 from course_lib.ranking.baselines import BiasModel, Popularity
-from course_lib.ranking.fusion import Fusion, Mix, PairText, text_neighbours, zscore
+from course_lib.ranking.fusion import Fusion, Mix, PairText, histories, text_neighbours, zscore
 from course_lib.ranking.retrieval import Content, TextSearch, centred, middle, principal, unit
 
 
@@ -237,13 +237,14 @@ def test_all_items_and_pair_by_pair_agree_in_every_way(name):
 
 def test_attention_reads_the_history_and_never_the_item_itself():
     ratings, vectors = two_crowds(n=12)
-    model = Fusion(vectors, way="attention", d_t=2, epochs=1).fit(ratings)
+    net = Fusion(vectors, way="attention", d_t=2, epochs=1).fit(ratings).net_.way
     i, j = torch.tensor(ratings.user[:20]), torch.tensor(ratings.item[:20])
     with torch.no_grad():
-        a = model.net_.way.weights(i, j).numpy()  # (20, n_items)
-    X = ratings.matrix()[ratings.user[:20]].toarray()
-    assert (a[X == 0] == 0).all() and (a[np.arange(20), ratings.item[:20]] == 0).all()
-    assert (a.sum(axis=1) < 1).all() and (a[:, :].max(axis=1) > 0).all()
+        a, items = net.weights(i, j).numpy(), net.items[i].numpy()  # (20, H)
+    for row, user, item in zip(range(20), ratings.user, ratings.item, strict=False):
+        asked = items[row][a[row] > 0]
+        assert set(asked) == set(ratings.item[ratings.user == user]) - {item}
+    assert (a.sum(axis=1) < 1).all()  # the empty item takes the rest
 
 
 def test_a_training_rating_does_not_change_its_own_prediction_by_attention():
@@ -252,8 +253,15 @@ def test_a_training_rating_does_not_change_its_own_prediction_by_attention():
     i, j = torch.tensor(ratings.user[:1]), torch.tensor(ratings.item[:1])
     with torch.no_grad():
         before = net(None, None, None, i, j)
-        net.deviations[i, j] = 99.0
+        net.deviations[i, net.items[i][0] == j] = 99.0
         assert torch.equal(net(None, None, None, i, j), before)
+
+
+def test_histories_hold_each_users_ratings_around_his_mean():
+    table = pd.DataFrame({"user": [1, 1, 0], "item": [2, 0, 1], "rating": [5.0, 2.0, 3.0], "time": 0})
+    items, left = histories(Interactions(table, 3, 3))
+    assert items.tolist() == [[1, -1], [0, 2], [-1, -1]]
+    assert left.tolist() == [[0, 0], [-1.5, 1.5], [0, 0]]
 
 
 def test_neighbours_in_text_pull_item_vectors_together():
