@@ -1,4 +1,4 @@
-# `make course` runs every lesson, `make test` checks everything, `make lab` opens JupyterLab on the lessons.
+# `make course` runs the core lessons, `make test` checks everything, `make lab` opens JupyterLab on the lessons.
 # The first call makes the environment in .venv and fetches the data; later calls need no network.
 
 SHELL := bash
@@ -7,6 +7,8 @@ SHELL := bash
 is_3_11 := -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null
 PYTHON ?= $(or $(shell for p in python3.11 python3; do $$p $(is_3_11) && echo $$p && break; done),python3)
 PROFILE ?= standard
+# The core; `make course LESSONS=` runs all of them, `make course LESSONS="03 03b"` these two.
+LESSONS ?= 0 1 2 3 4 5 6
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 
@@ -18,7 +20,7 @@ export TOKENIZERS_PARALLELISM := false
 .DELETE_ON_ERROR:
 
 course: $(VENV)/course
-	@$(BIN)/course run --profile $(PROFILE)
+	@$(BIN)/course run --profile $(PROFILE) $(LESSONS)
 
 # With the settings that Binder uses as well: they open lesson 00.
 lab: $(VENV)/course

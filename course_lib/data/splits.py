@@ -87,8 +87,8 @@ def canonical(ratings: Interactions, fold: int) -> Split:
     """The published fold u1–u5: the ``fold``-th block of 20,000 rows is the test. Used by GC-MC, IGMC, GLocal-K.
 
     The blocks are in file order, which is random in time: leaks like `random_per_user`. It is not random in users: u1
-    hides 38 % of the ratings of 459 of them, and none of the others'. There is no validation
-    part; take one out of train.
+    hides 38 % of the ratings of 459 of them, and none of the others'. There is no validation part; take one out of
+    train.
     """
     if fold not in range(1, 6) or len(ratings) != 100_000:
         raise CourseError(

@@ -15,7 +15,7 @@ He, Deng, Wang, Li, Zhang, Wang, LightGCN: simplifying and powering graph convol
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -134,7 +134,8 @@ def softmax_loss(Z: Tensor, A: Tensor, d: Tensor, n_users: int) -> Tensor:
 
 def bpr_loss(Z: Tensor, u: Tensor, i: Tensor, j: Tensor) -> Tensor:
     """Mean of -log sigmoid(z_u · (z_i - z_j)): the user's node u prefers node i to node j (Rendle et al. 2009)."""
-    return softplus(-(Z[u] * (Z[i] - Z[j])).sum(dim=1)).mean()
+    z_u, z_i, z_j = (Z.index_select(0, nodes) for nodes in (u, i, j))  # Z[u] says the same; its gradient is slower
+    return softplus(-(z_u * (z_i - z_j)).sum(dim=1)).mean()
 
 
 def sample_triples(R: sp.csr_matrix, batch: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
@@ -143,11 +144,12 @@ def sample_triples(R: sp.csr_matrix, batch: int, rng: np.random.Generator) -> tu
     edge = rng.integers(R.nnz, size=batch)
     u, i = np.searchsorted(R.indptr, edge, side="right") - 1, R.indices[edge]
     j = rng.integers(n_items, size=batch)
+    liked = np.arange(batch)
     for _ in range(20):  # a user with nearly every item may keep a liked one: rare, and harmless
-        liked = np.asarray(R[u, j]).ravel() > 0
-        if not liked.any():
+        liked = liked[np.asarray(R[u[liked], j[liked]]).ravel() > 0]
+        if not len(liked):
             break
-        j[liked] = rng.integers(n_items, size=liked.sum())
+        j[liked] = rng.integers(n_items, size=len(liked))
     return u, n_users + i, n_users + j
 
 
@@ -164,12 +166,14 @@ def descend(
     seed: int,
     after: Callable[[int], None],
     decay: bool = False,
+    also: Callable[[Tensor], Tensor] | None = None,
 ) -> list[float]:
     """Fit ``parameters`` by Adam so that ``embed()``, Z (n, d), ranks each user's items high; the loss of each step.
 
     "softmax": every step sees all users and all items. "bpr": every step sees ``batch`` triples. Both add lam
     times the mean squared length of the rows of ``parameters[0]`` (for "bpr" of the triples' rows). ``decay``: the
-    learning rate falls in a straight line to zero, which calms networks that never settle otherwise.
+    learning rate falls in a straight line to zero, which calms networks that never settle otherwise. ``also(Z)``: a
+    further loss, added to the first.
     """
     if loss not in ("softmax", "bpr"):
         raise CourseError(f"Unknown loss {loss!r}: choose 'softmax' or 'bpr'.")
@@ -186,7 +190,8 @@ def descend(
                 value = softmax_loss(Z, A, d, train.n_users) + lam * E.square().sum(dim=1).mean()
             else:
                 u, i, j = (torch.from_numpy(nodes).to(E.device) for nodes in sample_triples(R, batch, rng))
-                value = bpr_loss(Z, u, i, j) + lam * E[torch.cat([u, i, j])].square().sum(dim=1).mean()
+                value = bpr_loss(Z, u, i, j) + lam * E.index_select(0, torch.cat([u, i, j])).square().sum(dim=1).mean()
+            value = value + also(Z) if also else value
             optimiser.zero_grad()
             value.backward()
             optimiser.step()
@@ -228,14 +233,25 @@ class LightGCN:
         self.X_ = checked(train).matrix()
         self.popularity_ = np.asarray(self.X_.sum(axis=0)).ravel()
         device = on(self.device)
-        self.A_hat_ = sparse(normalise(bipartite(train)), device)
+        self.A_hat_ = sparse(normalise(self.adjacency(train)), device)
         start = np.random.default_rng(self.seed).normal(scale=0.1, size=(self.A_hat_.shape[0], self.d))
         self.E_ = Parameter(torch.from_numpy(start).float().to(device))
         self.losses_ = descend(
-            self.embed, [self.E_], train, loss=self.loss, lam=self.lam, lr=self.lr, steps=self.steps,
-            batch=self.batch, seed=self.seed, after=lambda step: watch(step, self) if watch else None,
+            self.embed, [self.E_, *self.learned()], train, loss=self.loss, lam=self.lam, lr=self.lr, steps=self.steps,
+            batch=self.batch, seed=self.seed, also=self.also, after=lambda step: watch(step, self) if watch else None,
         )  # fmt: skip
         return self
+
+    # What variants change: a further loss of Z, further parameters, the graph.
+    also: ClassVar[Callable[[Any, Tensor], Tensor] | None] = None
+
+    def learned(self) -> list[Parameter]:
+        """Parameters beside E."""
+        return []
+
+    def adjacency(self, train: Interactions) -> sp.csr_matrix:
+        """A (n, n): users, then items, then what a variant adds."""
+        return bipartite(train)
 
     def embed(self) -> Tensor:
         """Z (n, d): users first."""

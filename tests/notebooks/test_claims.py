@@ -1,8 +1,11 @@
 """What each lesson claims of its own figures, with margins that could fail."""
 
+from itertools import pairwise
+
 from conftest import figures_of
 
-from course_lib.text.few_shot import PUBLISHED
+from course_lib.ranking import ratings
+from course_lib.text import few_shot
 
 
 def test_05_exploring_costs_and_looking_ahead_pays():
@@ -187,7 +190,7 @@ def test_02b_small_parts_learn_and_a_rate_suits_its_optimiser():
 
 def test_02b_few_examples_are_counted_well_and_text_adds_to_it():
     f = figures_of("02b_adapting_bert")
-    for n, published in PUBLISHED.loc["TALLRec, 7 billion parameters"].items():
+    for n, published in few_shot.PUBLISHED.loc["TALLRec, 7 billion parameters"].items():
         means, both = f[f"few_means, same examples_{n}"], f[f"few_text and behaviour, BERT with LoRA_{n}"]
         assert published < means < both - 0.005 < both < f["few_means_all_of_train"] - 0.01
 
@@ -237,3 +240,153 @@ def test_02d_leaving_words_out_finds_those_that_matter_and_rollout_looks_elsewhe
     f = figures_of("02d_small_and_explained")
     assert f["why_occlusion_fall_beyond_chance"] > 0.2 and f["why_last_layer_fall_beyond_chance"] > 0.1
     assert f["why_rollout_on_special_tokens"] > 0.5
+
+
+def test_03b_text_helps_a_little_and_order_helps_a_lot():
+    f = figures_of("03b_more_fusion")
+    assert f["rmse_attention"] < f["rmse_behaviour_only"] - 0.003 < f["rmse_user_and_item_means"] - 0.02
+    assert f["signal_rmse_facts"] < f["rmse_behaviour_only"] - 0.005
+    assert abs(f["signal_rmse_text_and_facts"] - f["signal_rmse_facts"]) < 0.003
+    assert f["ndcg@10_all_together"] > max(f[f"ndcg@10_{name}"] for name in ("ease", "als", "lightgcn", "user_knn"))
+    assert f["knowing_gain_als"] > 5 * f["ndcg@10_together_minus_als"]  # being told beats being better
+    published = {"ndcg": 0.0759, "recall": 0.1524}  # LlamaRec
+    for name in ("ease_fading_memory", "chain", "together_with_als"):
+        assert all(f[f"last_{metric}@10_{name}"] > 1.2 * value for metric, value in published.items())
+    for name in ("fading_memory", "chain"):
+        assert f[f"last_ndcg@10_{name}_times_shuffled"] < 0.9 * f["last_ndcg@10_ease"]
+
+
+def test_04b_facts_and_contrast_are_no_revolution_for_warm_films_and_all_there_is_for_cold_ones():
+    f = figures_of("04b_knowledge_graph")
+    assert 1.005 * f["sweep_warm_without"] < f["sweep_warm_best"] < 1.1 * f["sweep_warm_without"]
+    assert f["sweep_warm_last"] < 0.7 * f["sweep_warm_without"]  # heavy facts drown the fans
+    assert f["sweep_cold_best"] > 2.5 * f["sweep_cold_without"]
+    assert f["sweep_cold_by_type"] > f["sweep_cold_best"] + 0.02  # on the films it was chosen on ...
+    assert (
+        f["cold_recall@20_labels, a weight for each type"] < f["cold_recall@20_labels, one weight"] + 0.01
+    )  # ... only
+    for name in ("LightGCN with facts", "LightGCN with contrast"):
+        assert abs(f[f"ndcg@10_{name}"] - f["ndcg@10_LightGCN"]) < 0.012
+        assert f[f"high_of_{name}_minus_LightGCN"] - 1 < 0.015
+    assert 1.6 * f["ndcg@10_popularity"] < f["ndcg@10_labels over facts"] < f["ndcg@10_LightGCN"] - 0.015
+    cold = {name.removeprefix("cold_recall@20_"): value for name, value in f.items() if name.startswith("cold_recall")}
+    assert min(cold["labels, one weight"], cold["LightGCN with facts"]) > 2.5 * cold["chance"]
+    assert cold["facts, mapped"] > max(value for name, value in cold.items() if name != "facts, mapped") + 0.03
+
+
+def test_04b_a_little_of_the_second_task_is_a_gift_and_much_of_it_is_not():
+    f = figures_of("04b_knowledge_graph")
+    assert f["two_rmse_0.03"] < f["two_rmse_0"] - 0.008 and f["two_rmse_3"] > f["two_rmse_0"] + 0.02
+    assert abs(f["two_ndcg@10_0.03"] - f["two_ndcg@10_0"]) < 0.005 and f["two_ndcg@10_3"] < f["two_ndcg@10_0"] - 0.008
+
+
+def test_04b_titles_tell_facts_and_texts_of_facts_read_them_out():
+    f = figures_of("04b_knowledge_graph")
+    mrr = {name.removeprefix("link_mrr_"): value for name, value in f.items() if name.startswith("link_mrr_")}
+    assert mrr["genre_leaky text"] > 0.95 > 0.75 > mrr["genre_title, year, who likes it"]
+    assert mrr["genre_frequency"] + 0.03 < mrr["genre_title and year"] < mrr["genre_who likes it"] - 0.04
+    assert mrr["person_title and year"] > 3 * mrr["person_frequency"]
+    assert abs(mrr["person_leaky text"] - mrr["person_title and year"]) < 0.01  # no leak for people
+    assert f["link_hits@10_person_title and year"] > 2.5 * f["link_hits@10_person_frequency"]
+    assert f["link_hits@10_genre_frequency"] > 0.88  # ten guesses of nineteen
+
+
+def test_04b_a_few_films_make_a_new_user_known_and_one_does_not():
+    f = figures_of("04b_knowledge_graph")
+    ndcg = {name.removeprefix("new_ndcg@10_"): value for name, value in f.items() if name.startswith("new_ndcg")}
+    for model in ("EASE", "ALS", "label propagation"):
+        assert ndcg[f"{model}_1"] < ndcg["popularity_1"] - 0.02
+    assert ndcg["LightGCN_1"] > ndcg["popularity_1"] - 0.02
+    for model in ("EASE", "ALS", "label propagation", "LightGCN"):
+        assert ndcg[f"{model}_10"] > ndcg["popularity_10"] + 0.06 and ndcg[f"{model}_5"] > ndcg["popularity_5"] + 0.01
+    said = {name.removeprefix("sentence_ndcg@10_"): value for name, value in f.items() if name.startswith("sentence")}
+    assert said["sentence, search"] < 0.5 * said["popularity"] < 0.5 * (said["sentence, mapped"] + 0.05)
+    assert said["three films, ALS"] - 0.01 < said["sentence and three films"] < said["three films, ALS"] + 0.03
+
+
+def test_06b_each_rung_of_the_ladder_is_a_gain():
+    f = figures_of("06b_rating_prediction")
+    rungs = ("user_and_film_means", "SVD", "FM_ids", "both_histories", "genres_demographics", "own_noise", "the_day")
+    errors = [f[f"u1_{rung}"] for rung in rungs]
+    assert all(worse - better > 0.001 for worse, better in pairwise(errors))
+    others = ("FM_ids", "genres_demographics", "own_noise", "the_day")
+    assert f["gain_both_histories"] > 1.5 * max(f[f"gain_{rung}"] for rung in others)
+    assert f["random_user_and_film_means"] - f["random_SVD"] > 0.03
+    assert (
+        min(f["svd_half_penalty"], f["svd_double_penalty"]) > f["random_SVD"] + 0.025
+    )  # without the right penalty the factors are worth nothing
+    assert 1.12 < f["random_global_mean"] < 1.135 and f["random_user_and_film_means"] < 0.94 and f["random_SVD"] < 0.904
+
+
+def test_06b_the_course_stands_where_it_says_in_the_printed_table():
+    f = figures_of("06b_rating_prediction")
+    assert f["u1_both_histories"] < ratings.PUBLISHED["GC-MC with features"] - 0.005  # ahead of the graph networks
+    assert abs(f["u1_own_noise"] - ratings.PUBLISHED["GLocal-K"]) < 0.004  # level
+    assert f["u1_the_day"] < 0.885 and f["u1_mae"] < 0.696
+    assert f["u1_users_in_test"] == 459 and f["half_width"] > 0.015  # the draw of users moves more than all this
+
+
+def test_06b_no_draw_is_good_and_their_mean_is():
+    f = figures_of("06b_rating_prediction")
+    assert f["one_draw"] > f["svd_beside_it"] + 0.04 and f["mean_of_draws"] < f["svd_beside_it"] - 0.005
+
+
+def test_06b_the_day_helps_whom_it_can_and_leans_on_the_future():
+    f = figures_of("06b_rating_prediction")
+    assert abs(f["day_gain_one_day_plus_1"] - 1) < 0.004 < 0.005 < f["day_gain_several_days_plus_1"] - 1
+    assert f["day_mates"] > 0.98 and 0.4 < f["day_mates_later"] < 0.6
+
+
+def test_06b_own_noise_is_honest_for_each_tenth_and_one_noise_only_on_average():
+    f = figures_of("06b_rating_prediction")
+    of_own = [f[f"coverage_own_noise{part}"] for part in ("", "_steadiest", "_most_erratic")]
+    assert all(0.77 < covered < 0.83 for covered in of_own) and abs(f["coverage_one_noise"] - 0.8) < 0.02
+    assert f["coverage_one_noise_steadiest"] > 0.88 and f["coverage_one_noise_most_erratic"] < 0.72
+    assert f["calibration_gap_fm_plus_1"] < 1.06
+
+
+def test_06b_a_small_grid_gains_little_from_peeking():
+    f = figures_of("06b_rating_prediction")
+    assert 0 <= f["optimism_plus_1"] - 1 < 0.002 and f["seed_sd_plus_1"] < 1.003
+
+
+def test_06c_settings_of_one_model_differ_more_than_good_models_do():
+    f = figures_of("06c_fair_comparisons")
+    assert all(f[f"within_{name}"] > 1.5 * f["between_best"] for name in ("item kNN", "EASE", "ALS"))
+    assert f["test_ndcg@10_popularity"] < 0.115 < 0.18 < f["test_ndcg@10_item kNN"] < f["test_ndcg@10_EASE"] - 0.005
+    assert min(f["test_ndcg@10_EASE"], f["test_ndcg@10_ALS"]) > 0.205  # tuned, they reach what others published
+    assert f["valid_ndcg@10_EASE"] > 0.2 and f["valid_ndcg@10_ALS"] > 0.2
+
+
+def test_06c_the_draw_of_the_split_is_worth_thousandths_and_pairs_share_it():
+    f = figures_of("06c_fair_comparisons")
+    assert all(0.002 < f[f"draws_sd_{name}"] < 0.012 for name in ("popularity", "item kNN", "EASE", "ALS"))
+    assert f["draws_gap_sd"] < 0.8 * f["draws_sd_EASE"]
+    assert abs(f["draws_mean_EASE"] - f["draws_mean_ALS"]) < 0.006 < f["draws_mean_EASE"] - f["draws_mean_item kNN"]
+
+
+def test_06c_the_tail_is_hardly_ever_found():
+    f = figures_of("06c_fair_comparisons")
+    assert f["films_ease_head"] > 2.5 * f["films_ease_middle"] > 2.5 * 5 * f["films_ease_tail"] > 0
+    assert f["films_ease_tail"] < 0.02
+    assert abs(f["group_ease_women"] - f["group_ease_men"]) < 0.03  # within the noise of one split
+
+
+def test_06c_test_edges_in_the_graph_inflate_and_most_where_memory_is_cheap():
+    f = figures_of("06c_fair_comparisons")
+    clean, graph, both = (f[f"leak_{name}"] for name in ("clean", "test edges in the graph", "in graph and loss"))
+    assert clean + 0.02 < graph < both - 0.03
+    strong = {
+        name: f[f"leak_strong_penalty_{name}"] for name in ("clean", "test edges in the graph", "in graph and loss")
+    }
+    assert graph - clean > 2 * (strong["test edges in the graph"] - strong["clean"]) > 0
+    assert both - clean > 2 * (strong["in graph and loss"] - strong["clean"])
+    assert graph - clean > 1.5 * abs(f["test_ndcg@10_ALS"] - f["test_ndcg@10_EASE"])  # more than good models differ
+    assert graph > f["test_ndcg@10_EASE"] + 0.01 > clean + 0.01  # a leak turns a loss into a win
+
+
+def test_06c_the_order_of_tied_rows_moves_a_result_more_than_two_good_models_differ():
+    f = figures_of("06c_fair_comparisons")
+    moved = f["tie_orders_ease_high"] - f["tie_orders_ease_low"]
+    assert moved > 0.007 and moved > 1.5 * f["tie_orders_largest_gap"]
+    assert 0.4 < f["tied_users"] < 0.5

@@ -8,11 +8,13 @@ import time
 import pytest
 from conftest import LESSONS
 
-CORE = [name for name in LESSONS if name.split("_")[0].isdecimal()]  # 00 to 06; 02b and the like go deeper
+CORE = [name for name in LESSONS if name.split("_")[0].isdecimal()]  # 00 to 06
+DEEPER = [name for name in LESSONS if name not in CORE]
+PARTS = {"core": CORE, "text": [n for n in DEEPER if n[:2] == "02"], "rankings": [n for n in DEEPER if n[:2] != "02"]}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lessons", [CORE, [name for name in LESSONS if name not in CORE]], ids=["core", "deeper"])
+@pytest.mark.parametrize("lessons", PARTS.values(), ids=PARTS)
 def test_quick_lessons_run_to_their_end_in_two_minutes_and_leave_what_they_promise(tmp_path, lessons):
     command = [sys.executable, "-m", "course_lib", "run", "--profile", "quick", "--out", str(tmp_path), *lessons]
     started = time.perf_counter()
