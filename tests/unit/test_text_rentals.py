@@ -213,6 +213,10 @@ def test_real_rentals_become_examples_of_earlier_days():
     reviews = reviews[~repeats(reviews)]
     known, targets = reviews[reviews.date < "2017-04-01"], reviews[reviews.date >= "2017-07-01"]
     examples = rental_examples(targets, known, 500, 0)
-    assert len(examples) == 500 and np.isfinite(examples.item).all(None) and np.isfinite(examples.behaviour).all(None)
+    assert (
+        len(examples) == 500
+        and np.isfinite(examples.item.to_numpy()).all()
+        and np.isfinite(examples.behaviour.to_numpy()).all()
+    )
     for row in examples.table.itertuples():
         assert (known.date.iloc[list(row.past)] < row.date).all() and len(row.past) >= 2
