@@ -190,14 +190,16 @@ class EASE:
         return or_popular(rows @ self.B_, rows, self.popularity_)
 
 
-def als_step(X: sp.csr_matrix, V: np.ndarray, lam: float, alpha: float) -> np.ndarray:
+def als_step(X: sp.csr_matrix, V: np.ndarray, lam: float, alpha: float, gram: np.ndarray | None = None) -> np.ndarray:
     """The best U for a fixed V: u = (V'V + alpha V_u'V_u + lam I)^-1 (1 + alpha) V_u'1, V_u the rows of u's items.
 
-    All (d, d) matrices V_u'V_u come from one sparse product, since each is a sum of outer products v v'.
+    All (d, d) matrices V_u'V_u come from one sparse product, since each is a sum of outer products v v'. gram: V'V, of
+    the rows that count as "not liked" for everybody; all of them unless it is given.
     """
     n, d = len(V), V.shape[1]
     outer = (V[:, :, None] * V[:, None, :]).reshape(n, d * d)
-    A = alpha * (X @ outer).reshape(-1, d, d) + V.T @ V + lam * np.eye(d)  # (n_users, d, d)
+    everybody = V.T @ V if gram is None else gram
+    A = alpha * (X @ outer).reshape(-1, d, d) + everybody + lam * np.eye(d)  # (n_users, d, d)
     return np.linalg.solve(A, (1 + alpha) * (X @ V)[:, :, None])[:, :, 0]
 
 

@@ -18,8 +18,8 @@ from course_lib.device import one_thread
 from course_lib.errors import CourseError
 from course_lib.evaluation.protocol import Recommender
 from course_lib.ranking.baselines import checked, known
-from course_lib.ranking.retrieval import principal, unit
-from course_lib.ranking.ways import History, way
+from course_lib.ranking.retrieval import principal
+from course_lib.ranking.ways import Attention, histories, text_neighbours, way
 
 
 @dataclass
@@ -140,7 +140,7 @@ class Fusion:
         with torch.random.fork_rng(devices=[]), one_thread():
             torch.manual_seed(self.seed)
             mu, e_t = float(train.rating.mean()), torch.tensor(e, dtype=torch.float32)
-            text = way(self.way, e_t, self.d, histories(train))
+            text = way(self.way, e_t, self.d, histories(train)) if self.text else None
             net = FusionNet(train.n_users, train.n_items, self.d, e.shape[1], self.K, self.gate, mu, text)
             self.net_ = self._without_unused(net)
             self.S_ = text_neighbours(e, self.neighbours) if self.lam_n else None
@@ -211,6 +211,15 @@ class Fusion:
         return self.net_.alpha(self._pairs(users, items)[3]).numpy().astype(float)
 
     @torch.no_grad()
+    def attention(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray]:
+        """The items of the user's history and the weight of each for the rating of ``item``; way="attention" only."""
+        if not isinstance(self.net_.way, Attention):
+            raise CourseError(f"The way {self.way!r} weighs no history: fit a Fusion with way='attention'.")
+        i, j = known(np.array([user]), len(self.log_n_[0])), known(np.array([item]), len(self.log_n_[1]), "item")
+        items, a = self.net_.way.items[user], self.net_.way.weights(torch.from_numpy(i), torch.from_numpy(j))[0]
+        return items[items >= 0].numpy(), a[items >= 0].numpy()
+
+    @torch.no_grad()
     def score(self, users: np.ndarray) -> np.ndarray:
         """Predicted ratings of all items, not clipped so that the order is kept, (len(users), n_items).
 
@@ -246,27 +255,6 @@ class Fusion:
         one.net_.alpha_k = nn.Parameter(alpha.sum().reshape(1))
         one.net_.w = nn.Parameter((alpha @ w / alpha.sum()).reshape(1, -1))
         return one
-
-
-def text_neighbours(e: np.ndarray, n: int) -> Tensor:
-    """S (n_items, n_items), sparse: row j holds 1/n at the n items whose texts are nearest to e_j by cosine."""
-    cosine = unit(e) @ unit(e).T
-    np.fill_diagonal(cosine, -np.inf)
-    nearest = np.argsort(-cosine, axis=1, kind="stable")[:, :n]
-    where = torch.tensor(np.stack([np.repeat(np.arange(len(e)), nearest.shape[1]), nearest.ravel()]))
-    share = torch.full((where.shape[1],), 1 / nearest.shape[1])
-    return torch.sparse_coo_tensor(where, share, (len(e), len(e)), check_invariants=True).coalesce()
-
-
-def histories(train: Interactions) -> History:
-    """(n_users, H) each, H the longest history: the items of each user, -1 after the last, and rating minus mean."""
-    R = train.matrix("rating")
-    n = np.diff(R.indptr)
-    places = np.arange(len(R.data)) - np.repeat(R.indptr[:-1], n)  # 0, 1, 2, ... within each user
-    items, left = np.full((len(n), n.max()), -1), np.zeros((len(n), n.max()), dtype=np.float32)
-    users, mean = np.repeat(np.arange(len(n)), n), np.asarray(R.sum(axis=1)).ravel() / np.maximum(n, 1)
-    items[users, places], left[users, places] = R.indices, R.data - mean[users]
-    return torch.from_numpy(items), torch.from_numpy(left)
 
 
 @dataclass

@@ -57,7 +57,8 @@ def adjacency(R: sp.csr_matrix, edges: Mapping[str, Edges], weights: Mapping[str
         raise CourseError(
             f"The {short[0]} edges are of {edges[short[0]].T.shape[0]} films, the ratings of {R.shape[1]}."
         )
-    T = sp.hstack([weights.get(kind, 1.0) * of.T for kind, of in edges.items()])
+    nothing = sp.csr_matrix((R.shape[1], 0))  # without any edges A is `graph.bipartite`'s
+    T = sp.hstack([nothing, *(weights.get(kind, 1.0) * of.T for kind, of in edges.items())])
     A = sp.csr_matrix(sp.block_array([[None, R, None], [R.T, None, T], [None, T.T, None]]))
     A.eliminate_zeros()
     return A
@@ -81,8 +82,7 @@ class LabelPropagation:
         """Build and normalise the graph."""
         self.X_ = checked(train).matrix()
         self.popularity_ = np.asarray(self.X_.sum(axis=0)).ravel()
-        plain = {"none": Edges(sp.csr_matrix((train.n_items, 0)), [])}
-        self.A_hat_ = normalise(adjacency(self.X_, self.edges or plain, self.weights))
+        self.A_hat_ = normalise(adjacency(self.X_, self.edges, self.weights))
         return self
 
     def spread(self, X: sp.csr_matrix) -> np.ndarray:

@@ -70,16 +70,8 @@ class SentenceMap:
         everything = np.vstack([V, self.m_ + sentences @ self.B_])  # the k sentences stand behind the items
         films = sp.csr_matrix((k, len(V))) if X is None else X
         likes = sp.csr_matrix(sp.hstack([films, sp.eye_array(k)]))
-        A = V.T @ V  # every item counts a little; of the sentences only one's own
-        U = _solve(likes, everything, A, self.als)
-        return U @ V.T
-
-
-def _solve(likes: sp.csr_matrix, V: np.ndarray, gram: np.ndarray, als: ALS) -> np.ndarray:
-    """`als_step` whose V'V is given: (k, d)."""
-    outer = (V[:, :, None] * V[:, None, :]).reshape(len(V), -1)
-    A = als.alpha * (likes @ outer).reshape(-1, als.d, als.d) + gram + als.lam * np.eye(als.d)
-    return np.linalg.solve(A, (1 + als.alpha) * (likes @ V)[:, :, None])[:, :, 0]
+        gram = V.T @ V  # every item counts a little; of the sentences only one's own
+        return als_step(likes, everything, self.als.lam, self.als.alpha, gram) @ V.T
 
 
 # ── an experiment ────────────────────────────────────────────────────────────────────────────────────────────

@@ -14,6 +14,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from sklearn.preprocessing import MultiLabelBinarizer
 
 from course_lib.data.interactions import Interactions
 from course_lib.evaluation.classification import resamples
@@ -34,8 +35,7 @@ def unit_rows(F: np.ndarray) -> np.ndarray:
 
 def memberships(labels: Sequence[Iterable[str]]) -> np.ndarray:
     """F (n, n_labels): 1 / sqrt(number of labels) where row i has the label, labels in alphabetical order."""
-    names = sorted({label for of in labels for label in of})
-    return unit_rows(np.array([[name in set(of) for name in names] for of in labels], dtype=float))
+    return unit_rows(MultiLabelBinarizer().fit_transform(labels))
 
 
 def demographics(users: pd.DataFrame) -> np.ndarray:

@@ -17,10 +17,13 @@ entry p_a e_b counts how much.
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
+from course_lib.ranking.retrieval import unit
 
 History = tuple[Tensor, Tensor]  # (n_users, H) each: the items a user has rated, -1 after the last; rating minus mean
 
@@ -116,3 +119,24 @@ def way(name: str, e: Tensor, d: int, history: History) -> nn.Module | None:
     if name != "product" and name not in WAYS:
         raise CourseError(f"There is no way of fusion called {name!r}: choose one of product, {', '.join(WAYS)}.")
     return None if name == "product" else WAYS[name](e, d, history)
+
+
+def text_neighbours(e: np.ndarray, n: int) -> Tensor:
+    """S (n_items, n_items), sparse: row j holds 1/n at the n items whose texts are nearest to e_j by cosine."""
+    cosine = unit(e) @ unit(e).T
+    np.fill_diagonal(cosine, -np.inf)
+    nearest = np.argsort(-cosine, axis=1, kind="stable")[:, :n]
+    where = torch.tensor(np.stack([np.repeat(np.arange(len(e)), nearest.shape[1]), nearest.ravel()]))
+    share = torch.full((where.shape[1],), 1 / nearest.shape[1])
+    return torch.sparse_coo_tensor(where, share, (len(e), len(e)), check_invariants=True).coalesce()
+
+
+def histories(train: Interactions) -> History:
+    """(n_users, H) each, H the longest history: the items of each user, -1 after the last, and rating minus mean."""
+    R = train.matrix("rating")
+    n = np.diff(R.indptr)
+    places = np.arange(len(R.data)) - np.repeat(R.indptr[:-1], n)  # 0, 1, 2, ... within each user
+    items, left = np.full((len(n), n.max()), -1), np.zeros((len(n), n.max()), dtype=np.float32)
+    users, mean = np.repeat(np.arange(len(n)), n), np.asarray(R.sum(axis=1)).ravel() / np.maximum(n, 1)
+    items[users, places], left[users, places] = R.indices, R.data - mean[users]
+    return torch.from_numpy(items), torch.from_numpy(left)

@@ -19,11 +19,10 @@ from course_lib.ranking.baselines import ALS, EASE, ItemKNN, Popularity, UserKNN
 from course_lib.ranking.fusion import Mix
 from course_lib.ranking.graph import LightGCN
 from course_lib.ranking.retrieval import Content
-from course_lib.ranking.sequence import RecentEASE, Transitions
+from course_lib.ranking.sequence import LLAMAREC, RecentEASE, Transitions
 from course_lib.text.encoder import Encoder
 
 SEEDS = range(5)
-LLAMAREC = {"ndcg": 0.0759, "recall": 0.1524}  # Yue et al. (2023), leave-one-out, as published
 
 
 class ImplicitALS:

@@ -10,8 +10,9 @@ from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.evaluation.metrics import rmse
 from course_lib.ranking.baselines import BiasModel, Popularity
-from course_lib.ranking.fusion import Fusion, Mix, PairText, histories, text_neighbours, zscore
+from course_lib.ranking.fusion import Fusion, Mix, PairText, zscore
 from course_lib.ranking.retrieval import Content, TextSearch, centred, middle, principal, unit
+from course_lib.ranking.ways import histories, text_neighbours
 
 
 def made(n_users: int = 30, n_items: int = 20, seed: int = 0) -> tuple[Interactions, np.ndarray]:
@@ -245,6 +246,25 @@ def test_attention_reads_the_history_and_never_the_item_itself():
         asked = items[row][a[row] > 0]
         assert set(asked) == set(ratings.item[ratings.user == user]) - {item}
     assert (a.sum(axis=1) < 1).all()  # the empty item takes the rest
+
+
+def test_the_weights_of_one_pair_are_those_of_its_history():
+    ratings, vectors = two_crowds(n=12)
+    model = Fusion(vectors, way="attention", d_t=2, epochs=1).fit(ratings)
+    user, item = int(ratings.user[0]), int(ratings.item[0])
+    items, a = model.attention(user, item)
+    assert set(items) == set(ratings.item[ratings.user == user]) and a[items == item] == 0 < a.sum() < 1
+    with pytest.raises(CourseError, match="weighs no history"):
+        Fusion(vectors, d_t=2, epochs=1).fit(ratings).attention(user, item)
+    with pytest.raises(CourseError, match="item id 12 is unknown"):
+        model.attention(user, 12)
+
+
+@pytest.mark.parametrize("name", ["product", "concat", "mlp", "attention"])
+def test_without_text_no_way_lets_it_in(name):
+    ratings, vectors = two_crowds(n=12)
+    one, other = (Fusion(v, way=name, text=False, d_t=2, epochs=2).fit(ratings) for v in (vectors, vectors[::-1]))
+    assert np.allclose(one.score(np.arange(3)), other.score(np.arange(3)))
 
 
 def test_a_training_rating_does_not_change_its_own_prediction_by_attention():
