@@ -7,7 +7,7 @@ import numpy as np
 
 from course_lib.bandits.policies import Policy, ThompsonSampling, simulate
 from course_lib.data.interactions import Interactions
-from course_lib.errors import CourseError
+from course_lib.ranking.baselines import checked, known
 
 
 @dataclass
@@ -25,12 +25,11 @@ class BanditRanked:
 
     def fit(self, train: Interactions) -> Self:
         """Play the rounds."""
-        if not len(train):
-            raise CourseError("The training part has no rows: there is nobody to show anything to.")
+        train, self.n_users_ = checked(train), train.n_users
         rates = np.diff(train.matrix().tocsc().indptr) / len(np.unique(train.user))
         self.shown_ = simulate(self.policy, rates, self.n_rounds, [self.seed]).plays[0]  # (n_items,)
         return self
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """How often each item was shown, (len(users), n_items)."""
-        return np.tile(self.shown_, (len(users), 1))
+        return np.tile(self.shown_, (len(known(users, self.n_users_)), 1))

@@ -89,11 +89,16 @@ class Interactions:
         """Both tables, one after the other."""
         return Interactions(pd.concat([self.table, other.table]), self.n_users, self.n_items)
 
+    def distinct(self) -> "Interactions":
+        """One row a pair: where a user has several rows for an item, the last of them."""
+        again = self.table.duplicated(["user", "item"], keep="last").to_numpy()
+        return self.keep(~again) if again.any() else self
+
     def matrix(self, values: Literal["ones", "rating"] = "ones") -> csr_matrix:
         """R: (n_users, n_items), users are rows; the last of several ratings of one pair counts."""
-        last = self.table.drop_duplicates(["user", "item"], keep="last")
-        data = np.ones(len(last)) if values == "ones" else last["rating"].to_numpy()
-        return csr_matrix((data, (last["user"], last["item"])), shape=(self.n_users, self.n_items))
+        last = self.distinct()
+        data = np.ones(len(last)) if values == "ones" else last.rating
+        return csr_matrix((data, (last.user, last.item)), shape=(self.n_users, self.n_items))
 
 
 @dataclass(frozen=True)

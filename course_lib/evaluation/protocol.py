@@ -34,6 +34,8 @@ def rank(scores: np.ndarray, seen: csr_matrix | None, n: int, seed: int = 0) -> 
     all users, so that neither a lucky nor an unlucky item order decides. Raises CourseError on NaN.
     """
     scores = np.array(scores, dtype=float)
+    if n < 1:
+        raise CourseError(f"A list has at least one place; n was {n}.")
     if scores.ndim != 2:
         raise CourseError(f"Scores have the shape (users, items); got {scores.shape}.")
     if np.isnan(scores).any():

@@ -30,14 +30,14 @@ def known(ids: np.ndarray, n: int, what: str = "user") -> np.ndarray:
 
 
 def checked(train: Interactions) -> Interactions:
-    """``train``, refused with one sentence if it is empty or a rating in it is missing or infinite."""
+    """``train`` with each pair once; one sentence if it is empty or a rating in it is missing or infinite."""
     if len(train) == 0:
         raise CourseError("The training part has no rows: check the split and the filter before it.")
     if not np.isfinite(train.rating).all():
         raise CourseError(
             f"{(~np.isfinite(train.rating)).sum()} of {len(train)} training ratings are missing or infinite: drop them."
         )
-    return train
+    return train.distinct()
 
 
 def or_popular(scores: np.ndarray, rows: sp.csr_matrix, popularity: np.ndarray) -> np.ndarray:
@@ -55,6 +55,7 @@ class Random:
 
     def fit(self, train: Interactions) -> Self:
         """Remember the sizes; there is nothing to learn."""
+        train = checked(train)
         self.n_users_, self.n_items_ = train.n_users, train.n_items
         return self
 
@@ -70,8 +71,7 @@ class Popularity:
 
     def fit(self, train: Interactions) -> Self:
         """Count each item's users."""
-        checked(train)
-        self.n_users_ = train.n_users
+        train, self.n_users_ = checked(train), train.n_users
         self.count_ = np.bincount(train.item, minlength=train.n_items).astype(float)  # (n_items,)
         return self
 
@@ -91,8 +91,8 @@ class RecentPopularity:
 
     def fit(self, train: Interactions) -> Self:
         """Count each item's users, all of them and the recent ones."""
-        recent = checked(train).time > train.time.max() - self.days * 86_400
-        self.n_users_ = train.n_users
+        train, self.n_users_ = checked(train), train.n_users
+        recent = train.time > train.time.max() - self.days * 86_400
         ever, lately = (np.bincount(items, minlength=train.n_items) for items in (train.item, train.item[recent]))
         self.count_ = lately + ever / (len(train) + 1)  # (n_items,)
         return self
@@ -248,7 +248,7 @@ class BiasModel:
 
     def fit(self, train: Interactions) -> Self:
         """Alternate the two shrunk means."""
-        R = checked(train).matrix("rating").tocoo()  # a pair rated twice counts once, with its last rating
+        R = checked(train).matrix("rating").tocoo()
         u, j, self.mu_ = R.row, R.col, R.data.mean()
         n_u, n_j = (np.bincount(x, minlength=n) + self.lam for x, n in zip((u, j), R.shape, strict=True))
         self.b_u_, self.b_j_ = np.zeros(train.n_users), np.zeros(train.n_items)

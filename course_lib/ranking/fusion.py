@@ -127,7 +127,8 @@ class Fusion:
 
     def fit(self, train: Interactions, valid: Interactions | None = None) -> Self:
         """Adam on shuffled batches, its step falling to zero; with ``valid`` the epoch best on it is kept."""
-        if len(self.vectors) != checked(train).n_items:
+        train = checked(train)
+        if len(self.vectors) != train.n_items:
             raise CourseError(
                 f"There are {len(self.vectors)} text vectors for {train.n_items} items: encode one an item."
             )

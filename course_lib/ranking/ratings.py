@@ -100,7 +100,7 @@ class Cells:
     @classmethod
     def of(cls, train: Interactions) -> Self:
         """The cells of ``train``."""
-        table = checked(train).table.drop_duplicates(["user", "item"], keep="last").sort_values(["user", "item"])
+        table = checked(train).table.sort_values(["user", "item"])
         u, j, r, time = (table[column].to_numpy() for column in ("user", "item", "rating", "time"))
         rows = sp.csr_matrix((np.arange(len(u)), (u, j)), shape=(train.n_users, train.n_items))
         columns = rows.T.tocsr()

@@ -1,6 +1,7 @@
 """Recommending by text alone: centred vectors, the profile of a user's texts, and search by a sentence (lesson 03)."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -94,3 +95,13 @@ class TextSearch:
         if isinstance(texts, str) or not all(isinstance(text, str) and text.strip() for text in texts):
             raise CourseError("TextSearch takes a list of texts that are not empty: wrap one sentence as [sentence].")
         return unit(np.asarray(self.encoder.encode(texts), dtype=float) - self.middle_) @ self.e_.T
+
+
+def milliseconds(work: Callable[[int], object], rounds: int, warm_up: int = 5) -> np.ndarray:
+    """What each call ``work(number)`` takes, (rounds,), after ``warm_up`` calls: the first ones fill caches."""
+    taken = np.empty(warm_up + rounds)
+    for number in range(warm_up + rounds):
+        started = time.perf_counter()
+        work(number)
+        taken[number] = 1000 * (time.perf_counter() - started)
+    return taken[warm_up:]

@@ -26,14 +26,13 @@ def by_time(train: Interactions) -> tuple[np.ndarray, np.ndarray]:
 
 
 def recent(train: Interactions, tau: float) -> sp.csr_matrix:
-    """W (n_users, n_items); an item that comes twice counts by its later time."""
+    """W (n_users, n_items); an item that comes twice counts by its last row."""
     if not tau > 0:
         raise CourseError(f"tau is the number of items after which a memory has faded to 37 %; it was {tau}.")
-    rows, age = by_time(checked(train))
-    last = rows[np.argsort(-age, kind="stable")], np.sort(age)[::-1]
-    W = sp.lil_matrix((train.n_users, train.n_items))
-    W[train.user[last[0]], train.item[last[0]]] = np.exp(-last[1] / tau)
-    return W.tocsr()
+    train = checked(train)
+    rows, age = by_time(train)
+    faded = np.exp(-age / tau), (train.user[rows], train.item[rows])
+    return sp.csr_matrix(faded, shape=(train.n_users, train.n_items))
 
 
 @dataclass
@@ -70,7 +69,8 @@ class Transitions:
 
     def fit(self, train: Interactions) -> Self:
         """Count the transitions."""
-        rows, _ = by_time(checked(train))
+        train = checked(train)
+        rows, _ = by_time(train)
         user, item = train.user[rows], train.item[rows]
         shape, C = (train.n_items, train.n_items), sp.csr_matrix((train.n_items, train.n_items))
         for places in range(1, self.window + 1):

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from course_lib.data.interactions import Interactions
 from course_lib.data.movielens import positives
-from course_lib.ranking.baselines import BiasModel, known
+from course_lib.ranking.baselines import BiasModel, checked, known
 from course_lib.ranking.graph import LightGCN, Watch, propagate
 
 
@@ -82,6 +82,7 @@ class TwoHeads(LightGCN):
 
     def fit(self, train: Interactions, watch: Watch | None = None) -> Self:
         """Learn from all ratings of ``train``: those of at least 4 stars are the edges of the graph."""
+        train = checked(train)
         self.bias_ = BiasModel().fit(train)
         self.residual_ = train.rating - self.bias_.predict(train.user, train.item)  # (n_ratings,)
         self.pairs_ = np.stack([train.user, train.n_users + train.item])  # (2, n_ratings), as nodes

@@ -90,7 +90,7 @@ def test_with_one_round_a_single_item_has_been_shown():
 
 
 def test_a_bandit_without_visitors_or_rounds_is_refused():
-    with pytest.raises(CourseError, match="nobody to show"):
+    with pytest.raises(CourseError, match="no rows"):
         BanditRanked().fit(likes().keep(np.zeros(0, dtype=int)))
     with pytest.raises(CourseError, match="at least one round"):
         BanditRanked(n_rounds=0).fit(likes())

@@ -68,3 +68,11 @@ def test_parts_join_again():
     whole = Interactions(table(), 2, 3)
     halves = whole.keep(np.array([True, False])), whole.keep(np.array([1]))
     assert halves[0].concat(halves[1]).table.equals(whole.table)
+
+
+@pytest.mark.parametrize("stars", ["0", "6", "3.5"])
+def test_a_rating_out_of_range_is_refused_by_its_row(monkeypatch, stars):
+    raw = pd.DataFrame({"user": ["1", "2"], "item": ["1", "2"], "rating": ["4", stars], "time": ["1", "2"]})
+    monkeypatch.setattr(movielens, "_read", lambda *_: raw)
+    with pytest.raises(CourseError, match=r"'ratings'.*row 1"):
+        movielens.load_ratings()

@@ -61,6 +61,8 @@ def test_scores_with_nan_or_of_the_wrong_shape_are_refused_in_a_sentence():
         rank(np.array([[1.0, np.nan]]), None, 1)
     with pytest.raises(CourseError, match="shape"):
         rank(np.zeros(3), None, 1)
+    with pytest.raises(CourseError, match="place"):
+        rank(np.zeros((1, 3)), None, 0)
     with pytest.raises(CourseError, match="mask"):
         rank(np.zeros((1, 3)), csr_matrix((1, 2)), 1)
 
