@@ -16,18 +16,19 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: course test lab fetch doctor bench lock clean
+.PHONY: course test lab fetch doctor bench release lock clean
 .DELETE_ON_ERROR:
 
 course: $(VENV)/course
 	@$(BIN)/course run --profile $(PROFILE) $(LESSONS)
 
-# With the settings that Binder uses as well: they open lesson 00.
+# The lessons without solutions, in a folder that is the student's own; with the settings that Binder uses as well.
 lab: $(VENV)/course
 	@$(BIN)/course fetch
-	@JUPYTER_CONFIG_PATH=$(CURDIR)/binder $(BIN)/jupyter lab
+	@$(BIN)/course handout
+	@JUPYTER_CONFIG_PATH=$(CURDIR)/binder $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/work/00_start_here.ipynb
 
-fetch doctor bench: $(VENV)/course
+fetch doctor bench release: $(VENV)/course
 	@$(BIN)/course $@
 
 # nbval leaves the figures of its run in a fresh folder, where tests/notebooks compares them with the committed ones.

@@ -103,6 +103,33 @@ def run(
 
 
 @cli.command()
+@click.argument("lessons", nargs=-1, metavar="[LESSON]...")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the edition.  [default: build/release]")
+@click.option("--notebooks", type=click.Path(path_type=Path), default=ROOT / "notebooks", hidden=True)
+def release(lessons: tuple[str, ...], out: Path | None, notebooks: Path) -> None:
+    """Make the edition for students: without solutions and outputs, ready for nbgrader too."""
+    from course_lib.classroom.release import release
+    from course_lib.classroom.run import find_lessons
+
+    out = out or build_dir().parent / "release"
+    written = release(find_lessons(notebooks.resolve(), lessons), out)
+    click.echo(f"{len(written)} lesson{'s' * (len(written) > 1)} without solutions in {out}.")
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=ROOT / "work")
+@click.option("--notebooks", type=click.Path(path_type=Path), default=ROOT / "notebooks", hidden=True)
+def handout(folder: Path, notebooks: Path) -> None:
+    """Copy the lessons without solutions to FOLDER, work/ if none is named; what you have changed there stays yours."""
+    from course_lib.classroom.release import hand_out
+    from course_lib.classroom.run import find_lessons
+
+    for line in hand_out(find_lessons(notebooks.resolve(), ()), folder):
+        click.echo(line)
+    click.echo(f"The lessons to work on are in {folder}.")
+
+
+@cli.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--benches", type=click.Path(path_type=Path), default=ROOT / "tests" / "benchmarks", hidden=True)
 @click.pass_context

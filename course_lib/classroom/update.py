@@ -11,6 +11,7 @@ from typing import Any
 
 import nbformat
 
+from course_lib.classroom.release import mark
 from course_lib.classroom.report import duration, opening
 from course_lib.classroom.run import LessonRun
 from course_lib.errors import CourseError
@@ -54,7 +55,7 @@ def read_summary(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """``notebook`` with its outputs and without what differs from run to run or from machine to machine."""
+    """``notebook`` marked for nbgrader, with its outputs, without what differs between runs and machines."""
     ids: set[str] = set()
     for cell in notebook.cells:
         for key in ("papermill", "execution"):
@@ -63,7 +64,7 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             del cell.metadata["tags"]
         cell["id"] = _id(cell, ids)
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
-    return notebook
+    return mark(notebook)
 
 
 def _id(cell: nbformat.NotebookNode, taken: set[str]) -> str:

@@ -35,6 +35,7 @@ def test_update_stores_lessons_figures_summary_and_table(repository):
     notebook = nbformat.read(repository / "notebooks/00_a.ipynb", as_version=4)
     nbformat.validate(notebook)
     assert notebook.metadata == {"kernelspec": update.KERNEL, "language_info": {"name": "python"}}
+    assert notebook.cells[1].metadata.pop("nbgrader").grade_id == "parameters"
     assert [cell.metadata for cell in notebook.cells] == [
         {},
         {"tags": ["parameters"]},

@@ -1,0 +1,45 @@
+"""The exercises of all lessons: `check("5.1", answer)` says at once, in words, whether an answer is right, and why not.
+
+Each lesson's exercises are in a module of their own, ``lesson_05`` for those of lesson 5, in a tuple EXERCISES.
+"""
+
+import importlib
+import os
+import pkgutil
+from typing import Any
+
+from course_lib.errors import CourseError
+from course_lib.exercises.judge import Exercise, judge
+from course_lib.exercises.old import check_function as check_function
+from course_lib.exercises.old import check_value
+
+
+def exercise(label: str) -> Exercise:
+    """The exercise ``label``, such as "5.1" or "2c.3"."""
+    lesson = label.split(".")[0]
+    name = f"lesson_{lesson.zfill(2 + lesson[-1:].isalpha())}"
+    if name in lessons():
+        for one in importlib.import_module(f"{__name__}.{name}").EXERCISES:
+            if one.label == label:
+                return one
+    raise CourseError(
+        f"There is no exercise {label!r}: an exercise is called by its lesson and its number, as in '5.1'."
+    )
+
+
+def lessons() -> list[str]:
+    """Names of the modules with exercises, in order."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name.startswith("lesson_"))
+
+
+def check(label: str, answer: Any, *old: Any, **more: Any) -> float | None:
+    """Print the verdict on ``answer``, a function or a value, to the exercise ``label``.
+
+    Where nbgrader runs the notebook, it returns the points, which nbgrader takes as the cell's grade.
+    """
+    if old:
+        check_value(label, answer, *old, **more)
+        return None
+    verdict = judge(exercise(label), answer)
+    print(verdict)
+    return verdict.points if "NBGRADER_EXECUTION" in os.environ else None
