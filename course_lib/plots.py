@@ -80,7 +80,7 @@ def pair_differences(pairs: pd.DataFrame, title: str) -> Figure:
         difference, annot=words, fmt="", cmap="RdBu_r", vmin=-limit, vmax=limit, ax=axes, cbar_kws=bar, linewidths=0.5
     )
     axes.set(title=title, xlabel="", ylabel="")
-    axes.tick_params(axis="x", rotation=20)
+    plt.setp(axes.get_xticklabels(), rotation=25, ha="right", rotation_mode="anchor")
     axes.grid(visible=False)
     return figure
 

@@ -12,6 +12,8 @@ import numpy as np
 from course_lib.errors import CourseError
 from course_lib.evaluation.significance import Interval
 
+Tame = Callable[[np.ndarray, float], np.ndarray]  # weights and a threshold in, calmer weights out
+
 
 def importance_weights(evaluation: np.ndarray, propensity: np.ndarray) -> np.ndarray:
     """w = evaluation / propensity. Refuses what cannot be a probability, and a propensity of zero.
@@ -103,3 +105,152 @@ def choice_frequencies(item: np.ndarray, position: np.ndarray, n_items: int, n_p
     if not counts.sum(axis=1).all():
         raise CourseError("A position never occurs in the log, so nothing is known about what is shown there.")
     return counts / counts.sum(axis=1, keepdims=True)
+
+
+def self_normalised_doubly_robust(
+    reward: np.ndarray, w: np.ndarray, q_logged: np.ndarray, q_evaluation: np.ndarray
+) -> float:
+    """(1/n) Σ q̂(x, π) + Σ w (r − q̂(x, a)) / Σ w (Kallus & Uehara 2019): SNIPW's calm for the correction of DR."""
+    same_length(reward=reward, w=w, q_logged=q_logged, q_evaluation=q_evaluation)
+    return direct_method(q_evaluation) + snipw(np.asarray(reward) - q_logged, w)
+
+
+def clipped(w: np.ndarray, lam: float) -> np.ndarray:
+    """min(w, λ) (Ionides 2008). In IPW it makes estimates of rewards ≥ 0 too low; in DR it trusts q̂ for the rest."""
+    return np.minimum(w, checked_threshold(lam))
+
+
+def switched(w: np.ndarray, tau: float) -> np.ndarray:
+    """w where w ≤ τ, else 0: in DR the estimator switch-DR (Wang et al. 2017), which leaves heavy rows to q̂ alone."""
+    return np.where(w <= checked_threshold(tau), w, 0.0)
+
+
+def shrunk(w: np.ndarray, lam: float) -> np.ndarray:
+    """λ² w / (w² + λ²): in DR the estimator DRos (Su et al. 2020; their λ is this one squared), a soft switch.
+
+    At w = λ half of the weight is left, and no weight exceeds λ / 2. λ = 0 is DM, λ → ∞ is DR.
+    """
+    if np.isposinf(checked_threshold(lam)):
+        return np.asarray(w, dtype=float)
+    return np.divide(lam**2 * w, w**2 + lam**2, out=np.zeros(np.shape(w)), where=w > 0)
+
+
+def checked_threshold(value: float) -> float:
+    """``value``, or CourseError if no weight can be compared with it."""
+    if not value >= 0:  # also catches NaN
+        raise CourseError(f"A threshold for weights is a number of at least 0; got {value}.")
+    return value
+
+
+def switch_dr(reward: np.ndarray, w: np.ndarray, q_logged: np.ndarray, q_evaluation: np.ndarray, tau: float) -> float:
+    """(1/n) Σ [q̂(x, π) + w 1(w ≤ τ) (r − q̂(x, a))] (Wang et al. 2017). τ = 0 is DM (for w > 0), τ = ∞ is DR."""
+    return doubly_robust(reward, switched(w, tau), q_logged, q_evaluation)
+
+
+def checked_policy(policy: np.ndarray, tolerance: float = 1e-6) -> np.ndarray:
+    """``policy`` (..., A), probabilities of A items in each row; CourseError where they do not sum to one."""
+    policy = np.asarray(policy, dtype=float)
+    if policy.ndim < 2 or not policy.size:
+        raise CourseError(f"A policy holds a row of probabilities for each decision; got the shape {policy.shape}.")
+    total, negative = policy.sum(axis=-1), np.any(~(policy >= 0), axis=-1)  # NaN counts as negative
+    wrong = negative | (np.abs(total - 1) > tolerance)
+    if wrong.any():
+        row = tuple(int(i) for i in np.argwhere(wrong)[0])
+        place = row[0] if len(row) == 1 else row
+        what = "hold a negative or missing one" if negative[row] else f"sum to {total[row]:.6g}, not to 1"
+        raise CourseError(f"The probabilities in row {place} of the policy {what}: divide each row by its sum first.")
+    return policy
+
+
+def policy_weights(policy: np.ndarray, item: np.ndarray, propensity: np.ndarray) -> np.ndarray:
+    """Importance weights of logged ``item`` (n,) under ``policy`` (n, A), whose rows are checked. Returns (n,)."""
+    policy, item = checked_policy(policy), np.asarray(item)
+    same_length(item=item, propensity=propensity)
+    if len(policy) != len(item):
+        raise CourseError(f"The policy has {len(policy)} rows and the log {len(item)}: one row for each is needed.")
+    if item.min() < 0 or item.max() >= policy.shape[1]:
+        raise CourseError(f"The log names an item outside the {policy.shape[1]} of the policy: give it a column.")
+    return importance_weights(policy[np.arange(len(item)), item], propensity)
+
+
+def unsupported_mass(policy: np.ndarray, logging: np.ndarray) -> float:
+    """Mean probability with which ``policy`` shows what ``logging`` never shows; both (n, A). Should be 0.
+
+    On that share of its decisions no weight can help: IPW counts them as reward 0, DM and DR as whatever q̂ says.
+    """
+    policy, logging = checked_policy(policy), checked_policy(logging)
+    if policy.shape != logging.shape:
+        raise CourseError(f"Two policies over the same rows and items are needed; got {policy.shape}, {logging.shape}.")
+    return float(np.where(logging > 0, 0.0, policy).sum(axis=-1).mean())
+
+
+def mean_and_error(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over the last axis and its standard error: an estimator that is a mean over rows, (..., n) → (...) twice."""
+    return terms.mean(axis=-1), terms.std(axis=-1) / np.sqrt(terms.shape[-1])
+
+
+def slope(value: np.ndarray, error: np.ndarray, width: float = 2.0) -> np.ndarray:
+    """SLOPE (Su, Srinath & Krishnamurthy 2020): which of K settings to trust, without the truth. (..., K) → (...).
+
+    Order the settings from the largest standard error to the smallest. Go on as long as the intervals value ± width ·
+    error of all settings so far have a point in common; the last such setting is chosen. The first ones have little
+    bias and much noise, the last ones the reverse: an interval apart from the others shows bias that noise cannot.
+    """
+    value, error = np.asarray(value, dtype=float), np.asarray(error, dtype=float)
+    if value.shape != error.shape or not value.size or not (np.isfinite(value).all() and (error >= 0).all()):
+        raise CourseError("SLOPE needs one finite value and one standard error of at least 0 for each setting.")
+    order = np.argsort(-error, axis=-1, kind="stable")
+    v, e = np.take_along_axis(value, order, -1), np.take_along_axis(error, order, -1)
+    low, high = np.maximum.accumulate(v - width * e, -1), np.minimum.accumulate(v + width * e, -1)
+    last = (low <= high).sum(axis=-1, keepdims=True) - 1
+    return np.take_along_axis(order, last, -1)[..., 0]
+
+
+def choose_threshold(
+    tame: Tame, reward: np.ndarray, w: np.ndarray, q_logged: np.ndarray, q_evaluation: np.ndarray, model: bool = True
+) -> float:
+    """The threshold of ``tame`` (`clipped`, `switched` or `shrunk`) with the smallest bound on the squared error.
+
+    Var/n + ((1/n) Σ (w − tame(w)) q̂(x, a))²: the rule of Wang et al. (2017, section 4), who bound the reward of what
+    the threshold cuts off by a known maximum. Clicks at .004 make 1 a useless maximum, so q̂ stands for it: as if the
+    model could be wrong there by all that it expects. ``model=False`` tames IPW instead of doubly robust.
+    """
+    same_length(reward=reward, w=w, q_logged=q_logged, q_evaluation=q_evaluation)
+    grid, used = threshold_grid(float(np.max(w))), float(model)
+    bound = []
+    for value in grid:
+        tamed = tame(w, value)
+        _, error = mean_and_error(used * q_evaluation + tamed * (reward - used * q_logged))
+        bound.append(error**2 + np.mean((w - tamed) * q_logged) ** 2)
+    return float(grid[np.argmin(bound)])
+
+
+def threshold_grid(largest: float, n: int = 12) -> np.ndarray:
+    """The ``n`` thresholds that are tried: from 1 to the largest weight, each the same number of times the last."""
+    return np.geomspace(1.0, max(largest, 1.0), n)
+
+
+def all_estimates(
+    reward: np.ndarray,
+    w: np.ndarray,
+    q_logged: np.ndarray,
+    q_evaluation: np.ndarray,
+    threshold: float | Callable[..., float] = choose_threshold,
+) -> dict[str, float]:
+    """{name: estimate} of every estimator, with one ``threshold`` for all that need one, or chosen for each."""
+    log = (reward, w, q_logged, q_evaluation)
+
+    def calm(tame: Tame, model: bool = True) -> np.ndarray:
+        return tame(w, threshold(tame, *log, model) if callable(threshold) else threshold)
+
+    return {
+        "DM": direct_method(q_evaluation),
+        "IPW": ipw(reward, w),
+        "SNIPW": snipw(reward, w),
+        "clipped IPW": ipw(reward, calm(clipped, model=False)),
+        "DR": doubly_robust(*log),
+        "SNDR": self_normalised_doubly_robust(*log),
+        "clipped DR": doubly_robust(reward, calm(clipped), q_logged, q_evaluation),
+        "switch-DR": doubly_robust(reward, calm(switched), q_logged, q_evaluation),
+        "DRos": doubly_robust(reward, calm(shrunk), q_logged, q_evaluation),
+    }

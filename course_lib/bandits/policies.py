@@ -1,14 +1,17 @@
 """Multi-armed bandits: who is shown which film while the click rates are still unknown.
 
 A policy is a score for each arm; the arm with the largest score is shown. Everything is vectorised over runs:
-clicks, plays: (R, A), how often each of A arms was clicked and shown in each of R runs.
+clicks, plays: (R, A), how often each of A arms was clicked and shown in each of R runs. There is one simulator, `play`;
+`simulate` hands it arms without visitors, `course_lib.bandits.contextual` visitors with profiles (lesson 05b).
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from scipy.special import rel_entr
 
 from course_lib.errors import CourseError
 
@@ -43,10 +46,26 @@ class EpsilonGreedy:
 
     def scores(self, clicks: np.ndarray, plays: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The observed click rates, or noise in the runs that explore now."""
-        scores = click_rate(clicks, plays)
-        explore = rng.random(len(plays)) < self.epsilon
-        scores[explore] = rng.random((explore.sum(), plays.shape[1]))
-        return scores
+        return _noise_in_some(click_rate(clicks, plays), self.epsilon, rng)
+
+
+@dataclass(frozen=True)
+class EpsilonDecaying:
+    """ε-greedy that explores less and less (Auer et al. 2002): ε_t = min(1, c · A / t) in round t, with A arms."""
+
+    c: float = 0.1
+
+    def scores(self, clicks: np.ndarray, plays: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The observed click rates, or noise in the runs that explore now; t − 1 clicks or misses are known."""
+        epsilon = np.minimum(1, self.c * plays.shape[1] / (plays.sum(axis=1) + 1))  # (R,)
+        return _noise_in_some(click_rate(clicks, plays), epsilon, rng)
+
+
+def _noise_in_some(scores: np.ndarray, epsilon: float | np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """``scores`` (R, A), replaced by noise in each run with probability ``epsilon``."""
+    explore = rng.random(len(scores)) < epsilon
+    scores[explore] = rng.random((explore.sum(), scores.shape[1]))
+    return scores
 
 
 @dataclass(frozen=True)
@@ -74,9 +93,92 @@ class ThompsonSampling:
         return rng.beta(self.a + clicks, self.b + plays - clicks)
 
 
+class Learner(Protocol):
+    """What `play` asks of whoever chooses, in R runs at once. All arrays are (R,), one value a run."""
+
+    def choose(self, visitor: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The arm to show to each run's visitor."""
+        ...
+
+    def learn(self, visitor: np.ndarray, arm: np.ndarray, click: np.ndarray) -> None:
+        """What became of an arm that was shown to a visitor."""
+        ...
+
+
+class Counting:
+    """A `Policy` at work: it counts clicks and plays, and can forget. It does not look at who the visitor is.
+
+    order: (R, A), each run's own order of the arms, so that ties (the first wins) favour none. window: only the last W
+    answers count (Garivier & Moulines 2011). discount: with each answer all counts shrink by this factor
+    (Raj & Kalyani 2017), so that the memory reaches about 1 / (1 − discount) answers back.
+    """
+
+    def __init__(self, policy: Policy, order: np.ndarray, window: int | None = None, discount: float = 1.0) -> None:
+        if window is not None and window < 1:
+            raise CourseError(
+                f"A window holds at least the last answer; got {window}: give 1 or more, or None for all."
+            )
+        if not 0 < discount <= 1:
+            raise CourseError(f"A discount lies above 0 and at most at 1, which forgets nothing; got {discount}.")
+        self.policy, self.order, self.window, self.discount = policy, order, window, discount
+        self.runs, self.place = np.arange(len(order)), np.argsort(order, axis=1)
+        self.clicks, self.plays = np.zeros(order.shape), np.zeros(order.shape)  # in each run's own order
+        self.recent: deque[tuple[np.ndarray, np.ndarray]] = deque()
+
+    def choose(self, visitor: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The arm with the largest score, (R,)."""
+        return self.order[self.runs, self.policy.scores(self.clicks, self.plays, rng).argmax(axis=1)]
+
+    def learn(self, visitor: np.ndarray, arm: np.ndarray, click: np.ndarray) -> None:
+        """Count; forget what is too old."""
+        if self.discount < 1:
+            self.clicks *= self.discount
+            self.plays *= self.discount
+        place = self.place[self.runs, arm]
+        self.plays[self.runs, place] += 1
+        self.clicks[self.runs, place] += click
+        if self.window is not None:
+            self.recent.append((place, click))
+            if len(self.recent) > self.window:
+                old, clicked = self.recent.popleft()
+                self.plays[self.runs, old] -= 1
+                self.clicks[self.runs, old] -= clicked
+
+
+def play(
+    learner: Learner,
+    p: np.ndarray,
+    rows: np.ndarray,
+    luck: np.ndarray,
+    rng: np.random.Generator,
+    delay: int = 0,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> np.ndarray:
+    """The simulator: regret (R, T), cumulative, of R runs of T rounds, all runs at once.
+
+    p: (N, A) click probabilities of A arms. rows: (T, R), which of the N rows holds in a round of a run: who visits, or
+    which phase it is. luck: (T, R) uniform numbers; a click happens where luck < p. rng: the learner's own dice.
+    delay: a click or a miss becomes known only after so many further rounds.
+    Regret after T rounds is Σ_t (the best arm's p − p of the arm shown), both in the row that holds in round t.
+    """
+    if delay < 0:
+        raise CourseError(
+            f"Feedback cannot come before the round that it is about: the delay is {delay}, give 0 or more."
+        )
+    best, regret, waiting = p.max(axis=1), np.empty(rows.shape[::-1]), deque()  # type: ignore[var-annotated]
+    for t in progress(range(len(rows))):
+        arm = learner.choose(rows[t], rng)
+        chance = p[rows[t], arm]
+        regret[:, t] = best[rows[t]] - chance
+        waiting.append((rows[t], arm, luck[t] < chance))
+        if len(waiting) > delay:
+            learner.learn(*waiting.popleft())
+    return regret.cumsum(axis=1)
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """What `simulate` saw. regret: (R, T), cumulative; clicks, plays: (R, A), at the end."""
+    """What `simulate` saw. regret: (R, T), cumulative; clicks, plays: (R, A), what is known (and kept) at the end."""
 
     regret: np.ndarray
     clicks: np.ndarray
@@ -89,31 +191,42 @@ def simulate(
     n_rounds: int,
     seeds: Sequence[int],
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    *,
+    delay: int = 0,
+    window: int | None = None,
+    discount: float = 1.0,
 ) -> Outcome:
     """Play ``n_rounds`` rounds against Bernoulli arms, one run for each seed, all runs at once.
 
-    Regret after T rounds is Σ_t (p* − p of the arm shown): clicks lost in expectation against always showing the best
-    arm. Two policies with the same seeds meet the same luck: in round t of a run both compare the same uniform number
-    with the click rate of their arm. Each run has its own order of arms, so that ties (the first wins) favour none.
+    click_rates: (A,); or (K, A), rates that change: row k holds in the k-th of K equally long phases. Regret after T
+    rounds is Σ_t (p* − p of the arm shown): clicks lost in expectation against always showing the best arm. Two
+    policies with the same seeds meet the same luck: in round t of a run both compare the same uniform number with the
+    click rate of their arm. Each run has its own order of arms. delay: see `play`; window, discount: see `Counting`.
     """
-    p = checked_rates(click_rates)
+    table = np.asarray(click_rates, dtype=float)
+    p = np.array([checked_rates(row) for row in (table if table.ndim == 2 and len(table) else [table])])  # (K, A)
     if n_rounds < 1 or len(seeds) < 1:
         raise CourseError(f"A simulation needs at least one round and one seed; got {n_rounds} and {len(seeds)}.")
     streams = [np.random.default_rng(seed) for seed in seeds]
-    order = np.array([stream.permutation(len(p)) for stream in streams])  # (R, A)
-    luck = np.array([stream.random(n_rounds) for stream in streams])  # (R, T)
-    rng = np.random.default_rng([*seeds])  # the policy's own dice
-    runs, rates = np.arange(len(seeds)), p[order]
-    clicks, plays = np.zeros(order.shape), np.zeros(order.shape)
-    regret = np.empty((len(seeds), n_rounds))
-    for t in progress(range(n_rounds)):
-        arm = policy.scores(clicks, plays, rng).argmax(axis=1)
-        shown = rates[runs, arm]
-        plays[runs, arm] += 1
-        clicks[runs, arm] += luck[:, t] < shown
-        regret[:, t] = p.max() - shown
-    back = np.argsort(order, axis=1)
-    return Outcome(regret.cumsum(axis=1), np.take_along_axis(clicks, back, 1), np.take_along_axis(plays, back, 1))
+    order = np.array([stream.permutation(p.shape[1]) for stream in streams])  # (R, A)
+    luck = np.array([stream.random(n_rounds) for stream in streams]).T  # (T, R)
+    learner = Counting(policy, order, window, discount)
+    phase = np.repeat(np.arange(n_rounds) * len(p) // n_rounds, len(seeds)).reshape(luck.shape)  # (T, R)
+    regret = play(learner, p, phase, luck, np.random.default_rng([*seeds]), delay, progress)
+    back = learner.place
+    return Outcome(regret, np.take_along_axis(learner.clicks, back, 1), np.take_along_axis(learner.plays, back, 1))
+
+
+def lai_robbins(click_rates: Sequence[float] | np.ndarray) -> float:
+    """Σ_a Δ_a / KL(p_a, p*): no consistent policy's regret grows slower than this times ln t (Lai & Robbins 1985).
+
+    Over the arms below the best one, p*; Δ_a = p* − p_a, KL between Bernoulli variables in nats. The unit is clicks.
+    """
+    p = checked_rates(click_rates)
+    best, below = p.max(), p[p < p.max()]
+    if best == 1:
+        return 0.0  # an arm that is always clicked gives every other one away at its first miss
+    return float(np.sum((best - below) / (rel_entr(below, best) + rel_entr(1 - below, 1 - best))))
 
 
 def checked_rates(click_rates: Sequence[float] | np.ndarray) -> np.ndarray:

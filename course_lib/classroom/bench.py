@@ -126,14 +126,14 @@ def keep(rows: list[Row], names: list[str], results: Path) -> None:
 
 
 def table(rows: Sequence[Row]) -> Iterator[str]:
-    """Lines for reading: each bench with its systems, and how many times better ours (the first) is than each peer."""
+    """Lines for reading: each bench with its systems; a peer is compared with the row of ours that stands before it."""
     wide = max((len(row["system"]) for row in rows), default=0)
     for bench in dict.fromkeys(row["bench"] for row in rows):
         of = [row for row in rows if row["bench"] == bench]
-        ours = next((row["value"] for row in of if row["ours"]), None)
-        up = of[0]["higher_is_better"]
+        ours, up = None, of[0]["higher_is_better"]
         yield f"{bench}, {of[0]['unit']}, {'higher' if up else 'lower'} is better"
         for row in of:
+            ours = row["value"] if row["ours"] else ours
             line = f"  {'*' if row['ours'] else ' '} {row['system']:<{wide}} {row['value']:>10.4g}"
             if not row["ours"] and ours and row["value"]:
                 line += f"   ours {ours / row['value'] if up else row['value'] / ours:.2f} times as good"

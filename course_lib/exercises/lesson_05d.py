@@ -27,6 +27,7 @@ def dr(
     propensity: np.ndarray,
     policy: np.ndarray,
     q_hat: np.ndarray,
+    *,
     base: float = 1.0,
     correct: float = 1.0,
     mean: bool = False,

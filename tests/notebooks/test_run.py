@@ -10,7 +10,12 @@ from conftest import LESSONS
 
 CORE = [name for name in LESSONS if name.split("_")[0].isdecimal()]  # 00 to 06
 DEEPER = [name for name in LESSONS if name not in CORE]
-PARTS = {"core": CORE, "text": [n for n in DEEPER if n[:2] == "02"], "rankings": [n for n in DEEPER if n[:2] != "02"]}
+PARTS = {
+    "core": CORE,
+    "text": [name for name in DEEPER if name[:2] == "02"],
+    "rankings": [name for name in DEEPER if name[:2] not in ("02", "05")],
+    "decisions": [name for name in DEEPER if name[:2] == "05"],
+}
 
 
 @pytest.mark.slow

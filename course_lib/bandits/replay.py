@@ -1,0 +1,47 @@
+"""Letting a policy that learns play against a log in which every item had the same chance (lesson 05d)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from course_lib.bandits.off_policy import same_length
+from course_lib.bandits.policies import Policy
+from course_lib.errors import CourseError
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What each of R runs met in the rows that matched. plays, clicks: (R, A)."""
+
+    plays: np.ndarray
+    clicks: np.ndarray
+
+
+def replay(
+    policy: Policy, time: np.ndarray, item: np.ndarray, click: np.ndarray, n_items: int, seeds: Sequence[int]
+) -> Replayed:
+    """Replay (Li et al. 2011): go through the log in time; where the policy would show the logged item, it learns.
+
+    All other rows are skipped, about (A − 1) / A of them. The rows that match are rows as the policy would have met
+    them live, if the logging policy was uniform over the items; clicks / plays is then unbiased. Rows of equal time
+    keep their order in the log. time, item, click: (n,); one run for each seed. CourseError if time runs backwards.
+    """
+    same_length(item=item, click=click)
+    time = np.asarray(time)
+    if len(time) != len(item):
+        raise CourseError(f"The log has {len(item)} rows and {len(time)} times: one for each row is needed.")
+    back = np.flatnonzero(time[1:] < time[:-1])
+    if len(back):
+        raise CourseError(
+            f"Row {back[0] + 1} of the log is earlier than the row before it: sort the log by time first."
+        )
+    if np.min(item) < 0 or np.max(item) >= n_items:
+        raise CourseError(f"The log names item {np.max(item)}, but the policy chooses among {n_items}.")
+    rng, plays = np.random.default_rng([*seeds]), np.zeros((len(seeds), n_items))
+    clicks = np.zeros_like(plays)
+    for a, r in zip(item, click, strict=True):
+        match = policy.scores(clicks, plays, rng).argmax(axis=1) == a  # (R,)
+        plays[match, a] += 1
+        clicks[match, a] += r
+    return Replayed(plays, clicks)
