@@ -10,8 +10,6 @@ from typing import Any
 
 from course_lib.errors import CourseError
 from course_lib.exercises.judge import Exercise, judge
-from course_lib.exercises.old import check_function as check_function
-from course_lib.exercises.old import check_value
 
 
 def exercise(label: str) -> Exercise:
@@ -32,14 +30,11 @@ def lessons() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name.startswith("lesson_"))
 
 
-def check(label: str, answer: Any, *old: Any, **more: Any) -> float | None:
+def check(label: str, answer: Any) -> float | None:
     """Print the verdict on ``answer``, a function or a value, to the exercise ``label``.
 
     Where nbgrader runs the notebook, it returns the points, which nbgrader takes as the cell's grade.
     """
-    if old:
-        check_value(label, answer, *old, **more)
-        return None
     verdict = judge(exercise(label), answer)
     print(verdict)
     return verdict.points if "NBGRADER_EXECUTION" in os.environ else None

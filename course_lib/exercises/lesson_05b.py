@@ -30,7 +30,8 @@ def films(rng: np.random.Generator, n: int, d: int, width: float) -> Case:
 
 def some_films(rng: np.random.Generator) -> Case:
     """Films and a width; now and then a film without any feature, or a single film."""
-    X, A_inverse, width = films(rng, *rng.integers([1, 2], [9, 7]).tolist(), round(rng.uniform(0.05, 3), 2))
+    n, d = int(rng.integers(1, 9)), int(rng.integers(2, 7))
+    X, A_inverse, width = films(rng, n, d, round(rng.uniform(0.05, 3), 2))
     if rng.random() < 0.2:
         X[-1] = 0
     return X, A_inverse, width

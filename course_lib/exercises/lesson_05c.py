@@ -75,7 +75,7 @@ EXERCISES = (
         lambda points: ~rewards.pareto(points),
         [
             (np.array([[1.0, 0.0], [0.0, 1.0], [0.4, 0.4], [0.3, 0.4]]),),
-            (np.array([[1.0, 1.0], [1.0, 1.0], [0.5, 2.0]]),),
+            (np.array([[1.0, 1.0], [1.0, 1.0], [0.5, 0.5]]),),
         ],
         some_points,
         {

@@ -390,3 +390,143 @@ def test_06c_the_order_of_tied_rows_moves_a_result_more_than_two_good_models_dif
     moved = f["tie_orders_ease_high"] - f["tie_orders_ease_low"]
     assert moved > 0.007 and moved > 1.5 * f["tie_orders_largest_gap"]
     assert 0.4 < f["tied_users"] < 0.5
+
+
+def test_05b_features_buy_speed_and_set_a_limit():
+    f = figures_of("05b_bandits_with_context")
+    assert f["truth_auc"] > 0.9  # the truth predicts clicks that it has not seen
+    assert f["floor_films"] < f["floor_everybody"] - 0.04 < f["floor_linear"] - 0.1 < f["floor_random"] - 0.25
+    counting = [f[f"regret_{name}"] for name in ("epsilon", "decaying", "ucb1", "thompson")]
+    assert max(counting) < 1.12 * min(counting)  # they lie close together
+    for name in ("linucb", "linear_thompson"):
+        assert f[f"regret_{name}"] < 0.88 * min(counting)
+        assert f[f"early_{name}"] < 0.92 * f["early_epsilon"]
+        assert f["floor_everybody"] - 0.02 < f[f"late_{name}"] < f["floor_linear"] - 0.05
+    assert f["regret_linucb"] < 0.95 * f["regret_disjoint"]
+
+
+def test_05b_dice_help_while_answers_are_late_and_a_memory_has_a_right_length():
+    f = figures_of("05b_bandits_with_context")
+    assert f["delay_0_ucb1"] < 0.75 * f["delay_0_thompson"]  # the winner without delay ...
+    assert f["delay_300_ucb1"] > 3 * f["delay_300_thompson"]  # ... loses with it
+    assert f["delay_300_thompson"] < 2 * f["delay_0_thompson"]
+    for name in ("thompson", "ucb1"):
+        assert f[f"change_{name}_1600"] < f[f"change_{name}_all"] < f[f"change_{name}_100"] / 1.5
+    assert f["change_thompson_1600"] < 0.95 * f["change_thompson_all"]
+
+
+def test_05b_thompson_ends_near_the_least_slope_and_ucb1_far_above():
+    f = figures_of("05b_bandits_with_context")
+    assert 0.45 < f["slope_thompson"] < 1.4
+    assert f["slope_ucb1"] > 4 > 3 * f["slope_thompson"]
+
+
+def test_05d_the_published_errors_come_out_and_rank_nothing():
+    f = figures_of("05d_off_policy_evaluation")
+    published = {"DM": 0.157, "switch-DR": 0.258, "DR": 0.292, "IPW": 0.311, "SNIPW": 0.312}
+    for name, value in published.items():
+        assert abs(f[f"relative_error_{name}"] - value) < 0.8 * f[f"relative_error_sd_{name}"], name
+    assert f["relative_error_DM"] < 0.8 * min(f["relative_error_IPW"], f["relative_error_DR"])
+    assert f["luck_of_the_truth"] > f["relative_error_DM"]  # the truth is no surer than the best estimator
+    assert f["halves_agree_shifted"] < 1.2 and f["settings_agree_shifted"] < 1.4  # rank correlation + 1
+    assert f["rows_with_half_bts_random_women"] == 1 and f["rows_with_half_random_bts_all"] > 800
+    assert f["seen_ratio_1_has_seen_them"] > 2 and f["seen_ratio_1_cross"] < 1.1  # memory, not skill
+
+
+def test_05d_the_world_is_as_hard_as_the_log_and_ranks_the_estimators():
+    f = figures_of("05d_off_policy_evaluation")
+    assert abs(f["effective_share_uniform"] / f["effective_share_real"] - 1) < 0.25
+    assert f["curse_own"] > 1.4 and 0.8 < f["curse_other"] < 1.1
+    for n in (10_000, 30_000, 100_000, 300_000, 1_000_000):
+        rmse = {name.removeprefix(f"rmse_{n}_"): v for name, v in f.items() if name.startswith(f"rmse_{n}_")}
+        assert len(rmse) == 9 and set(sorted(rmse, key=rmse.get)[:2]) == {"clipped DR", "DRos"}, n
+        assert abs(rmse["DR"] / rmse["IPW"] - 1) < 0.03  # rare rewards: no calmer
+    assert f["rmse_10000_IPW"] > 1.6 * f["rmse_10000_DM"] and f["rmse_1000000_IPW"] < 0.4 * f["rmse_1000000_DM"]
+    assert abs(f["bias_1000000_DR"] - 1) < 0.02 < 0.03 < 1 - f["bias_1000000_DRos"] < 0.08 < 1 - f["bias_1000000_DM"]
+    assert f["one_log_reversed"] > 0.25 and f["wins_of_the_worst_four"] > 0.25  # one log of 10,000 rows tells little
+
+
+def test_05d_each_estimator_breaks_where_it_should():
+    f = figures_of("05d_off_policy_evaluation")
+    assert abs(f["rmse_far_0_IPW"] / f["rmse_far_0_DM"] - 1) < 0.1
+    assert f["rmse_far_1_IPW"] > 1.5 * f["rmse_far_1_clipped DR"] and f["effective_share_far_1"] < 0.03
+    assert f["bent_dm_0"] > 0.95 and f["bent_dm_1"] < 0.5 and abs(f["bent_dr_1"] - 1) < 0.04
+    for half in ("right_right", "right_wrong", "wrong_right"):
+        assert abs(f[f"both_dr_{half}"] - 1) < 0.02
+    assert f["both_dr_wrong_wrong"] < 0.92
+    assert f["frequent_DR"] < 0.75 * f["frequent_IPW"] and f["frequent_clipped DR"] < 0.9 * f["frequent_DR"]
+    for name in ("clipped DR", "switch-DR", "DRos"):
+        best, bound, none = (f[f"rule_{name}_{rule}"] for rule in ("best", "the_bound", "no_threshold"))
+        assert best < bound < 0.75 * none < f[f"rule_{name}_SLOPE"]
+    assert abs(f["unsupported"] + f["mean_weight_narrow"] - 1) < 0.01
+    assert f["narrow_IPW"] < 0.4 and f["narrow_SNIPW"] < 0.9 and f["narrow_DR"] < 0.8
+    assert 100 < f["replay_met_all_Thompson"] < 150  # one row in 80
+
+
+def test_05e_users_needed_and_power_agree_with_simulation():
+    f = figures_of("05e_ab_tests")
+    assert f["users_shop_10"] > 300 * f["users_films_10"] > 300_000
+    assert abs(f["power_at_needed"] - 0.8) < 0.015
+    assert 0.45 < f["power_at_half"] < 0.56  # half the users: a coin
+
+
+def test_05e_views_as_units_lie_and_users_as_units_do_not():
+    f = figures_of("05e_ab_tests")
+    assert f["aa_naive"] > 0.6 and 0.04 < f["aa_delta"] < 0.06
+    assert f["design_effect"] > 20  # of the variance
+
+
+def test_05e_lost_users_look_like_success_before_the_counts_ring():
+    f = figures_of("05e_ab_tests")
+    assert f["srm_false_success_0"] < 0.075
+    assert f["srm_false_success_2"] > 0.85 > 0.2 > f["srm_alarm_2"]
+    assert f["srm_alarm_5"] > 0.9
+    assert f["srm_daily_0"] > 0.2 and f["srm_valid_0"] < 0.05 and f["srm_valid_0.02"] > 0.95
+
+
+def test_05e_cuped_removes_rho_squared_and_a_late_covariate_removes_the_effect():
+    f = figures_of("05e_ab_tests")
+    assert abs(f["cuped_variance"] - (1 - f["rho2"])) < 0.03
+    assert abs(f["cuped_effect"] - 0.03) < 0.001 and f["trap_effect"] < 0.01
+    assert f["cuped_power"] > f["plain_power"] + 0.05
+    for key in ("plain", "cuped", "trap"):  # an A/A test does not see the trap
+        assert 0.04 < f[f"{key}_alarms"] < 0.065
+
+
+def test_05e_peeking_costs_and_always_valid_keeps_its_promise_at_a_price():
+    f = figures_of("05e_ab_tests")
+    assert f["peeking_1"] < 0.055 < 0.1 < f["peeking_4"] < f["peeking_14"] < f["peeking_28"]
+    assert f["peeking_28"] > 0.25
+    assert f["valid_false"] <= f["valid_long_false"] < 0.03 < 0.045 < f["obf_false"] < 0.057
+    assert f["valid_power"] < 0.6 < 0.75 < f["obf_power"] < f["fixed_power"]
+    assert 1.5 < f["valid_days_for_80"] / 28 < 1.85  # about two thirds more days
+    assert f["valid_long_days"] < 1.15 * 28 and f["valid_long_power"] > f["fixed_power"] + 0.04
+    assert f["obf_days"] < 0.8 * 28
+    assert f["peeking_told"] > 1.6 and f["obf_told"] > 1.15 and 1.05 < f["fixed_told"] < 1.2
+
+
+def test_05e_corrections_keep_what_they_promise():
+    f = figures_of("05e_ab_tests")
+    assert 0.3 < f["family_none"] < 0.5
+    for method in ("bonferroni", "holm", "benjamini-hochberg"):
+        assert f[f"family_{method}"] < 0.06
+    assert f["found_bonferroni"] <= f["found_holm"] < f["found_benjamini-hochberg"] - 0.04 < f["found_none"] - 0.2
+    assert f["false_share_benjamini-hochberg"] < 0.055 < 0.15 < f["false_share_none"]
+
+
+def test_05e_a_bandit_loses_fewer_clicks_and_tells_less_surely():
+    f = figures_of("05e_ab_tests")
+    assert f["thompson_lost"] < 0.4 * f["split_lost"]
+    assert f["thompson_power"] < f["split_power"] - 0.2
+    assert f["thompson_right"] > 0.97 and f["split_right"] > 0.985
+    assert f["thompson_false"] > 0.08 > 0.065 > f["split_false"]  # nobody peeked; the bandit did
+    assert f["thompson_kept"] < 0.97 and abs(f["split_kept"] - 1) < 0.005
+    assert f["thompson_covered"] < f["split_covered"] - 0.015 < 0.945
+
+
+def test_05e_the_killed_loop_goes_on_as_if_nothing_had_been():
+    f = figures_of("05e_ab_tests")
+    assert f["online_same"] == 1
+    assert f["online_best_share"] > 0.7
+    assert f["late_counted"] >= 1490 and 240 < f["late_repeated"] < 380
+    assert f["intervals_that_hold"] >= 4  # of five films, judged from the probabilities in the log
