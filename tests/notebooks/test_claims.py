@@ -530,3 +530,21 @@ def test_05e_the_killed_loop_goes_on_as_if_nothing_had_been():
     assert f["online_best_share"] > 0.7
     assert f["late_counted"] >= 1490 and 240 < f["late_repeated"] < 380
     assert f["intervals_that_hold"] >= 4  # of five films, judged from the probabilities in the log
+
+
+def test_05c_looking_ahead_beats_the_greedy_bandit_that_knows_the_truth():
+    f = figures_of("05c_deep_q_learning")
+    assert f["small_share_of_optimum"] > 0.97
+    assert f["clicks_dqn_ahead"] > 1.01 * f["clicks_greedy_true"] > 1.3 * f["clicks_random"]
+    assert f["gain_low_shifted"] > 1  # lower end of the 95 % interval over learners
+    assert f["clicks_dqn_ahead"] > 1.12 * f["clicks_dqn_0"] > 1.2 * f["clicks_random"]
+    assert f["clicks_planner_true"] > 1.2 * f["clicks_dqn_ahead"]  # much is left to learn
+
+
+def test_05c_only_the_target_network_is_missed_and_goals_conflict():
+    f = figures_of("05c_deep_q_learning")
+    assert f["parts_without target network"] < 0.9 * f["parts_all parts"]
+    assert min(f["parts_without replay"], f["parts_without double"]) > 0.9 * f["parts_all parts"]
+    assert f["basket_most_money"] > 1.1 * f["basket_most_clicks"]
+    assert f["clicks_most_money"] < 0.99 * f["clicks_most_clicks"]
+    assert f["dominated_rules"] == 3
