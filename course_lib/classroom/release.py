@@ -93,20 +93,29 @@ def hand_out(lessons: Sequence[Path], folder: Path) -> Iterator[str]:
     Yields one line for each file that is new, renewed, or kept although there is a newer edition of it.
     """
     manifest = folder / MANIFEST
-    ours = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
+    ours = _manifest(manifest)
     for path in lessons:
         text, place = text_of(student_edition(nbformat.read(path, as_version=4))), folder / path.name
-        new, known = _hash(text), ours.get(path.name)
-        there = _hash(place.read_text(encoding="utf-8")) if place.exists() else None
-        if there in (None, known, new):  # not there, or just as we left it
+        new, known = _hash(text.encode()), ours.get(path.name)
+        there = _hash(place.read_bytes()) if place.exists() else None
+        if there == new:
+            ours[path.name] = new
+        elif there in (None, known):  # not there, or just as we left it
             write_atomic(place, text)
             ours[path.name] = new
-            if there != new:
-                yield f"{path.name}: {'new' if there is None else 'renewed, since you had not changed it'}"
+            yield f"{path.name}: {'new' if there is None else 'renewed, since you had not changed it'}"
         elif known != new:
             yield f"{path.name}: yours is kept; there is a newer edition, which comes once yours is renamed"
     write_atomic(manifest, json.dumps(ours, indent=1) + "\n")
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _manifest(path: Path) -> dict[str, str]:
+    """What we put into the folder; nothing is known where the file is missing or torn, and then nothing is renewed."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
