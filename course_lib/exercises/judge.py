@@ -65,8 +65,16 @@ def answers(function: Callable[..., Any], cases: Sequence[Case]) -> list[Any]:
         except NotImplementedError:
             found.append(None)
         except (Exception, SystemExit) as error:  # whatever a student's code raises becomes a sentence
-            found.append(Raised(f"{type(error).__name__}: {error}"))
+            found.append(raised(error))
     return found
+
+
+def raised(error: BaseException) -> Raised:
+    """``error`` in words; an exception that a student has made may have none."""
+    try:
+        return Raised(f"{type(error).__name__}: {error}")
+    except Exception:
+        return Raised(f"{type(error).__name__}")
 
 
 def judge(exercise: Exercise, answer: Any) -> Verdict:
@@ -96,11 +104,16 @@ def compare(exercise: Exercise, cases: Sequence[Case], found: Sequence[Any]) -> 
     first = next(number for number, words in enumerate(wrong) if words)
     place = f"for {_show(cases[first])}, case {first + 1}, " if exercise.is_function else ""
     some = f"right in {right} of {len(cases)} cases, {worth}; " if right else ""
-    explained = (advice for advice, m in exercise.mistakes.items() if not any(_wrong(exercise, found, m, cases)))
-    advice = next(explained, exercise.hint)
+    advice = mistake(exercise, cases, found) or exercise.hint
     return Verdict(
         exercise.label, earned, exercise.points, "✘", f"not yet: {some}{place}{wrong[first]}. {advice}".rstrip()
     )
+
+
+def mistake(exercise: Exercise, cases: Sequence[Case], found: Sequence[Any]) -> str:
+    """The advice against the known mistake that gives just the answers ``found``; empty if none does."""
+    explained = (advice for advice, m in exercise.mistakes.items() if not any(_wrong(exercise, found, m, cases)))
+    return next(explained, "")
 
 
 def _wrong(exercise: Exercise, found: Sequence[Any], thing: Any, cases: Sequence[Case]) -> list[str]:

@@ -80,7 +80,7 @@ def test_lock_holds_plain_pins_and_nothing_of_the_machine_that_made_it(name):
 
 
 def test_every_package_that_the_library_imports_is_a_direct_dependency():
-    direct = pins(PROJECT["dependencies"]).keys()
+    direct = pins(PROJECT["dependencies"]).keys() | pins(PROJECT["optional-dependencies"]["cluster"]).keys()
     of_module = importlib.metadata.packages_distributions()
     for path in MODULES.values():
         for name in {module.split(".")[0] for module in imports(path)} - sys.stdlib_module_names - {"course_lib"}:
@@ -223,3 +223,19 @@ def test_every_exercise_without_its_solution_still_defines_what_its_check_asks_f
             for source in (re.sub(r"(?ms)^ *### BEGIN SOLUTION.*?### END SOLUTION", "", cell.source), cell.source)
         )
         assert unsolved == whole, cell.source
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_lesson_lets_guess_asks_questions_and_explains_their_answers(path):
+    """A quiz in plain cells, each question with one right answer of several and the reason; notes that stay at home."""
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+    (quiz,) = [cell.source for cell in cells if cell.source.startswith("## Quiz")]
+    questions = re.split(r"(?m)^\*\*\d\.\*\* ", quiz)[1:]
+    assert 3 <= len(questions) <= 5
+    for number, question in enumerate(questions, start=1):
+        options = re.findall(r"(?m)^- ([a-e])\) ", question)
+        right = re.search(rf"<summary>Answer to question {number}</summary>\n\n\*\*([a-e])\.\*\* \S", question)
+        assert len(options) >= 3 and right and right[1] in options and question.rstrip().endswith("</details>")
+    assert sum("predict" in cell.source.lower() for cell in cells) >= 2
+    (notes,) = [cell for cell in cells if "instructor" in cell.metadata.get("tags", [])]
+    assert "For instructors" in notes.source
