@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: course test lab fetch doctor bench release lock clean
+.PHONY: course test lab fetch doctor bench release progress grade lock clean
 .DELETE_ON_ERROR:
 
 course: $(VENV)/course
@@ -26,10 +26,16 @@ course: $(VENV)/course
 lab: $(VENV)/course
 	@$(BIN)/course fetch
 	@$(BIN)/course handout
+	@$(BIN)/course progress
 	@JUPYTER_CONFIG_PATH=$(CURDIR)/binder $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/work/00_start_here.ipynb
 
-fetch doctor bench release: $(VENV)/course
+fetch doctor bench release progress: $(VENV)/course
 	@$(BIN)/course $@
+
+# Points, feedback and a report for a class: docs/instructors.md
+grade: $(VENV)/course
+	@test -n "$(SUBMISSIONS)" || { echo "Name the folder or the zip of what was handed in: make grade SUBMISSIONS=class"; exit 1; }
+	@$(BIN)/course grade "$(SUBMISSIONS)"
 
 # nbval leaves the figures of its run in a fresh folder, where tests/notebooks compares them with the committed ones. Two
 # notebooks at a time, each with one thread, on two cores: that is faster than one after the other with two.
@@ -40,7 +46,7 @@ test: $(VENV)/test
 	ruff check .
 	ruff format --check .
 	mypy
-	pytest tests/unit
+	pytest tests/unit tests/classroom
 	@figures=$$(mktemp -d) && trap 'rm -r "$$figures"' EXIT && export COURSE_BUILD=$$figures && set -x && \
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadscope --nbval-lax --nbval-current-env --nbval-cell-timeout=900 notebooks && \
 	pytest tests/notebooks

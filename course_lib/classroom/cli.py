@@ -130,6 +130,65 @@ def handout(folder: Path, notebooks: Path) -> None:
 
 
 @cli.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=ROOT / "work")
+@click.option("--notebooks", type=click.Path(path_type=Path), default=ROOT / "notebooks", hidden=True)
+def progress(folder: Path, notebooks: Path) -> None:
+    """Show how far the lessons in FOLDER are, work/ if none is named, and write that to its progress.html."""
+    from course_lib.classroom.progress import read_progress, table, write_progress
+    from course_lib.classroom.run import find_lessons
+
+    states = read_progress(folder, find_lessons(notebooks.resolve(), ()))
+    for line in table(states):
+        click.echo(line)
+    click.echo(f"The same with colours, and what comes next, is in {write_progress(states, folder)}.")
+
+
+@cli.command()
+@click.argument("submissions", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for grades and pages.  [default: build/grades]")
+@click.option("--hand", type=click.Path(path_type=Path), help="Your marks.  [default: hand_marks.csv by SUBMISSIONS]")
+@click.option("--secret", type=click.Path(path_type=Path), help="Of the class.  [default: class_secret.txt there too]")
+@click.option("--jobs", type=click.IntRange(1), help="Lessons side by side.  [default: one a core]")
+@click.option("--dask", default="", metavar="ADDRESS", help="Grade on the Dask cluster with this scheduler.")
+@click.option("--seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="For one answer.")
+@click.option("--memory", type=click.IntRange(50), default=1000, show_default=True, help="MB, for one answer.")
+@click.option("--trust-the-students", "trust", is_flag=True, help="Run their code as yours, without a sandbox.")
+@click.option("--notebooks", type=click.Path(path_type=Path), default=ROOT / "notebooks", hidden=True)
+@click.pass_context
+def grade(
+    context: click.Context,
+    submissions: Path,
+    out: Path | None,
+    hand: Path | None,
+    secret: Path | None,
+    jobs: int | None,
+    dask: str,
+    seconds: float,
+    memory: int,
+    trust: bool,
+    notebooks: Path,
+) -> None:
+    """Grade the notebooks in SUBMISSIONS, a folder or a zip: points, feedback pages and a report on the class."""
+    from course_lib.classroom.grading.grade import Settings, grade_class
+    from course_lib.classroom.grading.walls import Limits
+    from course_lib.classroom.run import find_lessons
+
+    beside = submissions.expanduser().resolve().parent
+    settings = Settings(
+        out=(out or build_dir().parent / "grades").expanduser().resolve(),
+        hand=hand or beside / "hand_marks.csv",
+        secret=secret or beside / "class_secret.txt",
+        workers=jobs or os.cpu_count() or 1,
+        scheduler=dask,
+        limits=Limits(seconds=seconds, memory_mb=memory),
+        trust=trust,
+    )
+    context.invoke(fetch)
+    grade_class(submissions, find_lessons(notebooks.resolve(), ()), settings, click.echo)
+    click.echo(f"Grades, feedback and report are in {settings.out}; open {settings.out / 'report.html'}.")
+
+
+@cli.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--benches", type=click.Path(path_type=Path), default=ROOT / "tests" / "benchmarks", hidden=True)
 @click.pass_context

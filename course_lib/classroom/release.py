@@ -5,10 +5,11 @@ calls ``check("5.1", answer)``. Both carry the metadata of nbgrader (version 3 o
 uses nbgrader can take the lessons as they are.
 """
 
+import ast
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
 
@@ -39,7 +40,9 @@ def mark(lesson: NotebookNode) -> NotebookNode:
         cell.metadata.pop("nbgrader", None)
         kind = next((tag for tag in ("check", "exercise", "parameters") if tagged(cell, tag)), "")
         if kind == "check":
-            label = _label(cell, points)
+            label = label_of(cell)
+            if label not in points:
+                raise CourseError(f"Exercise {label} has no heading: write '### Exercise {label} · Title (2 points)'.")
         if kind:
             name = f"{kind}_{label.replace('.', '_')}" if kind != "parameters" else kind
             about = {"schema_version": 3, "grade_id": name, "cell_type": "code", "task": False}
@@ -48,13 +51,18 @@ def mark(lesson: NotebookNode) -> NotebookNode:
     return lesson
 
 
-def _label(cell: NotebookNode, points: Mapping[str, int]) -> str:
-    found = CHECK.search(cell.source)
+def label_of(check: NotebookNode) -> str:
+    """The exercise that the cell ``check`` is about: "5.1"."""
+    found = CHECK.search(check.source)
     if not found:
-        raise CourseError(f'A cell tagged check has to call check("1.1", answer); this one is: {cell.source[:60]!r}.')
-    if found[1] not in points:
-        raise CourseError(f"Exercise {found[1]} has no heading: write '### Exercise {found[1]} · Title (2 points)'.")
+        raise CourseError(f'A cell tagged check has to call check("1.1", answer); this one is: {check.source[:60]!r}.')
     return found[1]
+
+
+def answer_of(check: NotebookNode) -> str:
+    """The expression that the cell ``check`` hands to `check`, as source: most often a function's name."""
+    calls = [node for node in ast.walk(ast.parse(check.source)) if isinstance(node, ast.Call)]
+    return next(ast.unparse(call.args[1]) for call in calls if getattr(call.func, "id", "") == "check")
 
 
 def student_edition(lesson: NotebookNode) -> NotebookNode:

@@ -1,0 +1,188 @@
+"""The sandbox from outside: start the warm process behind walls of bubblewrap, send it cells, take plain data back.
+
+In there: the system, this Python and the course's library, read-only; data and weights, read-only; no network; nothing
+of the instructor's, no solutions, and no bank of answers. See `warm` for what runs inside and `walls` for each fork.
+"""
+
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from course_lib.classroom.grading.plain import decode
+from course_lib.classroom.grading.walls import SCRATCH, SHARED, STANDARD, Limits
+from course_lib.data.fetch import sources
+from course_lib.errors import CourseError
+from course_lib.exercises.judge import Case
+from course_lib.paths import ROOT, cache_dir
+
+WITHOUT = (
+    "Grading runs the students' code, and only bubblewrap keeps it away from your files and your network: {why}. With "
+    "--trust-the-students it runs without: then their code can read, change and delete whatever you can."
+)
+
+PATIENCE = 900  # seconds for one cell of a lesson, as nbval has
+VARIABLES = {  # of the warm process
+    "PATH": os.defpath,
+    "HOME": str(SCRATCH),
+    "TMPDIR": str(SCRATCH),
+    "USER": "student",
+    "LANG": "C.UTF-8",
+    "COURSE_CACHE": str(SHARED / "cache"),
+    "COURSE_BUILD": str(SHARED / "build"),
+    "COURSE_DEVICE": "cpu",
+    "MPLBACKEND": "agg",
+    "CI": "true",  # no progress bars
+    "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+PLACES = ("PATH", "HOME", "TMPDIR", "USER", "COURSE_CACHE", "COURSE_BUILD")  # which are another's without walls
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a fork told until its end: ``errors`` of the cells it ran, the answers it gave, and how it ended."""
+
+    errors: tuple[str, ...]  # one for each cell that came to its end; empty where nothing was raised
+    answers: tuple[Any, ...]  # one for each case that came to its end; a value is one answer
+    instead: str  # the type of what was found where a function was wanted; else empty
+    trouble: str  # "" when it came to its own end; else "time", "output", "died", "error"
+    words: str  # of that error
+
+
+class Sandbox:
+    """A lesson's warm process. A context manager: leaving it ends the process and everything in it."""
+
+    def __init__(self, limits: Limits = STANDARD, trust: bool = False, threads: int = 1) -> None:
+        """trust: without walls. threads: the lesson's; an answer has one. Raises CourseError where walls fail."""
+        self.limits = limits
+        self._scratch = tempfile.TemporaryDirectory(prefix="grading-")  # used without walls only
+        warm = [sys.executable, "-m", "course_lib.classroom.grading.warm"]
+        if trust:
+            same = {name: value for name, value in VARIABLES.items() if name not in PLACES}
+            own = {"COURSE_BUILD": self._scratch.name, "OMP_NUM_THREADS": str(threads)}
+            command, variables = warm, os.environ | same | own
+        else:
+            command, variables = [*bubblewrap(threads), *warm, "--walls"], {}
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=variables,
+            cwd=self._scratch.name,
+            start_new_session=True,  # Ctrl-C is the grader's; it ends this process in its own time
+        )
+
+    def __enter__(self) -> "Sandbox":
+        try:
+            self._ask({})
+            self.attempt([], "None", [], function=False)  # says so at once where a fork cannot be walled off
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._scratch.cleanup()
+
+    def run(self, source: str) -> str:
+        """Run a cell of the lesson; returns what it shows, as text. Raises CourseError if it fails."""
+        reply = self._ask({"run": source})
+        if reply["error"]:
+            raise CourseError(f"A cell of the lesson itself fails in the sandbox: {reply['error']}.")
+        return reply["text"]
+
+    def attempt(self, cells: Sequence[str], answer: str, cases: Sequence[Case], function: bool) -> Attempt:
+        """Run a student's ``cells`` at this point of the lesson; see what ``answer``, an expression, makes of cases."""
+        inputs = b64encode(pickle.dumps(list(cases))).decode()
+        work = {"cells": list(cells), "answer": answer, "cases": inputs, "function": function}
+        reply = self._ask({"attempt": work, "limits": asdict(self.limits)})
+        if reply["messages"] and reply["messages"][0].startswith('{"walls"'):  # told before any code of a student runs
+            why = json.loads(reply["messages"][0])["walls"]
+            raise CourseError(WITHOUT.format(why=f"one answer cannot be walled off here ({why})"))
+        attempt = _attempt(reply["messages"], reply["trouble"])
+        if len(attempt.answers) > (len(cases) if function else 1):
+            return replace(attempt, answers=(), trouble="error", words="the code writes into the grader's own report")
+        return attempt
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin and self._process.stdout
+        watchdog = threading.Timer(PATIENCE, self._process.kill)
+        watchdog.start()
+        try:
+            if request:
+                self._process.stdin.write(json.dumps(request) + "\n")
+                self._process.stdin.flush()
+            return json.loads(self._process.stdout.readline())
+        except (OSError, ValueError) as error:
+            self._process.kill()
+            said = " ".join(self._process.communicate()[1].split())[-300:]
+            raise CourseError(f"The sandbox has ended: {said or f'a cell took longer than {PATIENCE} s'}.") from error
+        finally:
+            watchdog.cancel()
+
+
+def _attempt(lines: Sequence[str], trouble: str) -> Attempt:
+    """The report of a fork. A student's code can write into it what it likes, so it may hold anything."""
+    errors: list[str] = []
+    found: list[Any] = []
+    instead, words, done = "", "", False
+    for line in lines:
+        try:
+            match json.loads(line):
+                case {"ran": int(), "error": str(error)}:
+                    errors.append(error)
+                case {"answer": document}:
+                    found.append(decode(document))
+                case {"value": str(name)}:
+                    instead = name[:80]
+                case {"failed": str(error)}:
+                    words, trouble = error[:300], trouble or "error"
+                case {"done": True}:
+                    done = True
+        except (ValueError, RecursionError):  # half a line, or not one of ours
+            continue
+    return Attempt(tuple(errors), tuple(found), instead, trouble if trouble or done else "died", words)
+
+
+def bubblewrap(threads: int = 1) -> list[str]:
+    """The command line that puts a program behind walls. Raises CourseError where there are none to be had."""
+    program = shutil.which("bwrap")
+    if not program:
+        raise CourseError(WITHOUT.format(why="it is not installed here (on Debian and Ubuntu: apt install bubblewrap)"))
+    library = ROOT / "course_lib"
+    readable = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts"]
+    readable += dict.fromkeys([sys.base_prefix, sys.prefix, str(ROOT / "datasets"), str(library)])
+    line = [program, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
+    line += ["--uid", "1000", "--gid", "1000"]  # a user 0 could not be mapped once more, for the walls of a fork
+    line += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+    for path in readable:
+        line += ["--ro-bind-try", path, path]
+    bank = library / "exercises"
+    line += ["--tmpfs", str(bank)]  # the right answers stay outside
+    for name in ("__init__.py", "judge.py"):
+        line += ["--ro-bind", str(bank / name), str(bank / name)]
+    line += ["--tmpfs", str(SCRATCH), "--tmpfs", str(SHARED)]
+    for source in sources():
+        line += ["--ro-bind-try", str(cache_dir() / source), f"{SHARED}/cache/{source}"]
+    for name, value in (VARIABLES | {"OMP_NUM_THREADS": str(threads)}).items():
+        line += ["--setenv", name, value]
+    for path in (str(bank), "/tmp", "/dev", "/"):
+        line += ["--remount-ro", path]
+    probe = subprocess.run([*line, "/bin/true"], capture_output=True, text=True)
+    if probe.returncode:
+        why = f"it does not work here ({' '.join(probe.stderr.split())[:200]})"
+        raise CourseError(WITHOUT.format(why=why))
+    return [*line, "--chdir", str(SCRATCH)]

@@ -1,0 +1,123 @@
+"""Grading as a whole: again, interrupted, corrected by hand, on a cluster, from the command line."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from distributed import LocalCluster
+from tiny_class import LESSON, RIGHT, mark
+
+from course_lib.classroom.grading.results import load
+from course_lib.errors import CourseError
+
+ENDLESS = "def density(n_ratings, n_users, n_items):\n    while True: pass"
+
+
+def rows(tmp_path: Path) -> dict[str, dict[str, str]]:
+    """Of grades.csv, by student."""
+    with (tmp_path / "grades" / "grades.csv").open(encoding="utf-8", newline="") as file:
+        return {row["student"]: row for row in csv.DictReader(file)}
+
+
+def test_grading_again_gives_the_same_grades_and_runs_nothing(tmp_path, hand_in, grade):
+    hand_in("ada", RIGHT)
+    hand_in("bob", {"0.2": RIGHT["0.2"]})
+    first = grade()
+    grades = (tmp_path / "grades" / "grades.csv").read_bytes()
+    assert grade() == first and "to be graded: 0." in grade.said[0]
+    assert (tmp_path / "grades" / "grades.csv").read_bytes() == grades
+    assert rows(tmp_path)["ada"]["total"] == "4" and rows(tmp_path)["bob"]["total"] == "1"
+    assert grade(out=tmp_path / "elsewhere") == first  # from nothing, with the same secret
+    assert (tmp_path / "secret.txt").stat().st_mode & 0o077 == 0
+
+
+def test_only_what_has_changed_is_graded_anew(tmp_path, hand_in, grade):
+    hand_in("ada", RIGHT)
+    hand_in("bob", {})
+    grade()
+    path = tmp_path / "class" / "bob" / f"{LESSON}.ipynb"
+    path.write_text(path.read_text().replace("my_ndcg = ...", "my_ndcg = 0.4776237"))
+    assert grade()["bob"].points == 2 and "to be graded: 1." in grade.said[0]
+
+
+def test_an_interrupted_paper_goes_on_where_it_stopped(tmp_path, hand_in, grade):
+    hand_in("ada", RIGHT | {"0.3": ""})
+    grade()
+    path = tmp_path / "grades" / "papers" / "ada" / f"{LESSON}.json"
+    document = json.loads(path.read_text())
+    kept = document["marks"][0] | {"words": "kept from the first time"}
+    path.write_text(json.dumps(document | {"marks": [kept], "done": False}))
+    paper = grade()["ada"]
+    assert paper.marks[0].words == "kept from the first time"
+    assert [one.points for one in paper.marks] == [1, 1, 0] and load(path).done
+
+
+def command(tmp_path: Path, lesson: Path, *more: str) -> list[str]:
+    """``course grade`` for the class in ``tmp_path``."""
+    where = ["--out", str(tmp_path / "grades"), "--notebooks", str(lesson.parent)]
+    return [sys.executable, "-m", "course_lib", "grade", str(tmp_path / "class"), *where, *more]
+
+
+def test_ctrl_c_stops_everything_and_the_same_command_goes_on(tmp_path, lesson, hand_in):
+    for name in ("ada", "bob", "cleo", "dan"):
+        hand_in(name, RIGHT | {"0.1": ENDLESS})
+    process = subprocess.Popen(
+        command(tmp_path, lesson, "--seconds", "3"), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    papers = tmp_path / "grades" / "papers"
+    ends = time.monotonic() + 100
+    while not list(papers.rglob("*.json")) and time.monotonic() < ends:
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    assert "the same command goes on" in process.communicate(timeout=30)[1] and process.returncode == 130
+    graded = len(list(papers.rglob("*.json")))
+    assert 0 < graded < 4 and not (tmp_path / "grades" / "grades.csv").exists()
+    again = subprocess.run(command(tmp_path, lesson, "--seconds", "3"), capture_output=True, text=True, check=True)
+    assert "to be graded: 4." in again.stdout  # none was whole
+    assert {row["total"] for row in rows(tmp_path).values()} == {"3"}
+
+
+def test_hand_marks_are_merged_each_time_and_never_lost(tmp_path, hand_in, grade):
+    hand_in("ada", {})
+    table = "student,lesson,exercise,points,comment\nada,00,0.1,0.5,Look at the units.\nzoe,00,0.1,1,Nobody.\n"
+    (tmp_path / "hand.csv").write_text(table)
+    for _ in range(2):
+        found = mark(grade()["ada"], "0.1")
+        assert (found.points, found.by_hand, found.comment) == (0.5, True, "Look at the units.")
+        assert rows(tmp_path)["ada"]["total"] == "0.5"
+    assert (tmp_path / "hand.csv").read_text() == table
+    assert "zoe" in (tmp_path / "grades" / "report.html").read_text()
+
+
+def test_a_cluster_of_two_workers_gives_the_grades_of_this_machine(tmp_path, hand_in, grade):
+    hand_in("ada", RIGHT)
+    hand_in("bob", {"0.2": RIGHT["0.2"]})
+    here = grade()
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        there = grade(out=tmp_path / "there", scheduler=cluster.scheduler_address)
+    assert there == here
+    assert "to be graded: 2." in grade.said[0]
+
+
+def test_a_cluster_that_does_not_answer_is_named(hand_in, grade):
+    hand_in("ada", RIGHT)
+    with pytest.raises(CourseError, match=r"tcp://127\.0\.0\.1:9.*address"):
+        grade(scheduler="tcp://127.0.0.1:9")
+
+
+def test_a_place_that_is_not_there_is_one_sentence(tmp_path, lesson):
+    done = subprocess.run(command(tmp_path, lesson), capture_output=True, text=True)
+    assert done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1 and "class" in done.stderr
+
+
+def test_what_is_no_secret_is_not_taken_for_one(tmp_path, hand_in, grade):
+    hand_in("ada", RIGHT)
+    (tmp_path / "secret.txt").write_text("")
+    with pytest.raises(CourseError, match="holds no secret"):
+        grade()
