@@ -38,7 +38,7 @@ grade: $(VENV)/course
 	@$(BIN)/course grade "$(SUBMISSIONS)"
 
 # nbval leaves the figures of its run in a fresh folder, where tests/notebooks compares them with the committed ones. Two
-# notebooks at a time, each with one thread, on two cores: that is faster than one after the other with two.
+# tests or notebooks at a time, each with one thread, on two cores: that is faster than one after the other with two.
 test: export CI := true
 test: export PATH := $(BIN):$(PATH)
 test: $(VENV)/test
@@ -46,7 +46,7 @@ test: $(VENV)/test
 	ruff check .
 	ruff format --check .
 	mypy
-	pytest tests/unit tests/classroom
+	OMP_NUM_THREADS=1 pytest -n 2 tests/unit tests/classroom
 	@figures=$$(mktemp -d) && trap 'rm -r "$$figures"' EXIT && export COURSE_BUILD=$$figures && set -x && \
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadscope --nbval-lax --nbval-current-env --nbval-cell-timeout=900 notebooks && \
 	pytest tests/notebooks

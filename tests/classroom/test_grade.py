@@ -68,7 +68,11 @@ def test_ctrl_c_stops_everything_and_the_same_command_goes_on(tmp_path, lesson, 
     for name in ("ada", "bob", "cleo", "dan"):
         hand_in(name, RIGHT | {"0.1": ENDLESS})
     process = subprocess.Popen(
-        command(tmp_path, lesson, "--seconds", "3"), stderr=subprocess.PIPE, text=True, start_new_session=True
+        command(tmp_path, lesson, "--seconds", "3"),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # pytest's workers ignore it, and hand that on
     )
     papers = tmp_path / "grades" / "papers"
     ends = time.monotonic() + 100
