@@ -4,6 +4,7 @@ Ours runs the students' code in a sandbox with hidden inputs, and compares outpu
 notebook for each student, as the user who grades, with the checks that stand in the notebook.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,7 @@ from course_lib.classroom.release import SOLUTION, release, student_edition, tag
 from course_lib.classroom.run import find_lessons
 from course_lib.paths import ROOT
 
-CLASS, LARGE = 12, 100  # students; the large class hands in two lessons each
+CLASS, LARGE = 10, 100  # students; the large class hands in two lessons each
 START, NEXT = find_lessons(ROOT / "notebooks", ["00", "01"])
 
 
@@ -61,12 +62,18 @@ def nbgrader(folder: Path, lesson: Path) -> Callable[[], None]:
     release([lesson], course / "unused")
     (course / "source" / "one" / lesson.name).write_bytes(lesson.read_bytes())
     command = [sys.executable, "-m", "nbgrader"]
-    subprocess.run([*command, "generate_assignment", "one"], cwd=course, check=True)
+    scripts = (
+        Path(nbformat.__file__).parents[4] / "bin"
+    )  # nbgrader calls alembic, which came with the course, by its name
+    settings = os.environ | {"PATH": f"{scripts}:{os.environ['PATH']}"}
+    subprocess.run([*command, "generate_assignment", "one"], cwd=course, env=settings, check=True)
     for student in sorted(folder.iterdir()):
         place = course / "submitted" / student.name / "one"
         place.mkdir(parents=True)
         (place / lesson.name).write_bytes((student / lesson.name).read_bytes())
-    return lambda: subprocess.run([*command, "autograde", "one", "--force"], cwd=course, check=True) and None
+    return lambda: (
+        subprocess.run([*command, "autograde", "one", "--force"], cwd=course, env=settings, check=True) and None
+    )
 
 
 def seconds_per_student() -> list[Row]:

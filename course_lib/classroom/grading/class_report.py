@@ -61,6 +61,7 @@ def write_report(
         students=student_table(papers, list(names), {(paper.student, paper.lesson) for paper, _ in looks}),
         worth={lesson: max(paper.of for paper in papers if paper.lesson == lesson) for lesson in names},
         names=names,
+        machines=machines(papers),
         problems=problems,
         link=link,
     )
@@ -128,6 +129,13 @@ def student_table(
         ]
         table.append((student, cells, sum(paper.points for paper in row if paper)))
     return table
+
+
+def machines(papers: Sequence[Paper]) -> list[tuple[str, list[tuple[str, int]]]]:
+    """On what the notebooks ran, as they tell: ("device", [("cpu", 12), ...]), ..., the most common first."""
+    kinds = ("device", "profile", "versions")
+    told = {kind: Counter(paper.about[kind] for paper in papers if kind in paper.about) for kind in kinds}
+    return [(kind, counts.most_common(10)) for kind, counts in told.items() if counts]
 
 
 def link(student: str, lesson: str) -> str:
