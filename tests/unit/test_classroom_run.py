@@ -52,6 +52,21 @@ def course(*arguments: str, **options: object) -> subprocess.Popen[str]:
     )
 
 
+def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that are not gone ten seconds later: a pool's helper process ends only once it sees its parent gone."""
+
+    def runs(process: psutil.Process) -> bool:
+        try:
+            return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    until = time.monotonic() + 10
+    while (alive := [process for process in processes if runs(process)]) and time.monotonic() < until:
+        time.sleep(0.05)
+    return alive
+
+
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory):
     """A run of four lessons: fine, broken in its second section, with a dying kernel, fine again."""
@@ -256,7 +271,7 @@ def test_ctrl_c_keeps_finished_lessons_and_marks_the_interrupted_one(tmp_path, m
     ]
     assert sorted(path.name for path in out.glob("*")) == ["00_done.ipynb", "figures", "index.html", "run.json"]
     assert not list(out.glob(".*")) and "interrupted" in (out / "index.html").read_text()
-    assert not [child for child in started_by_it if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert not still_running(started_by_it)
 
 
 def test_lessons_side_by_side_leave_what_one_by_one_leaves(tmp_path):
@@ -296,7 +311,7 @@ def test_ctrl_c_with_lessons_side_by_side_leaves_nothing_half_done(tmp_path):
     assert process.returncode == 130
     assert errors == f"Stopped: what was finished is in {out}; go on with `course run 00 01 02`.\n"
     assert not list(out.glob("*.ipynb")) and not list(out.glob(".*"))
-    assert not [child for child in started_by_it if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert not still_running(started_by_it)
 
 
 def test_only_quick_lessons_run_side_by_side_and_only_where_there_is_room(monkeypatch):
