@@ -39,8 +39,11 @@ def disk_error(error: OSError, folder: Path, variable: str) -> CourseError:
 
 
 def write_atomic(path: Path, content: str | bytes, variable: str = "COURSE_BUILD") -> None:
-    """Write ``content`` to ``path`` whole or not at all: a reader never meets half a file."""
-    data = content.encode() if isinstance(content, str) else content
+    """Write ``content`` to ``path`` whole or not at all: a reader never meets half a file.
+
+    Half a character (a lone surrogate), which text from elsewhere may hold and no file can, becomes a question mark.
+    """
+    data = content.encode(errors="replace") if isinstance(content, str) else content
     make_dir(path.parent, variable)
     handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -58,6 +58,7 @@ HOSTILE = {
     ),
     "imports the key": "from course_lib.exercises.lesson_00 import EXERCISES\ndensity = EXERCISES[0].reference",
     "patches": PATCHES,
+    "says half a character": EVERY_ANSWER.format("raise ValueError('\\ud800')"),
     "kills": EVERY_ANSWER.format("import os; [os.kill(p, 9) for p in range(1, 40000) if p != os.getpid()]"),
     "forges the report": EVERY_ANSWER.format(
         """import os

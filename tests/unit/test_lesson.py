@@ -86,6 +86,11 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path, monkeypatch):
     assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
 
 
+def test_text_that_no_file_can_hold_is_written_all_the_same(tmp_path):
+    paths.write_atomic(tmp_path / "half.txt", "half \ud800 a character, 我 whole")
+    assert (tmp_path / "half.txt").read_text() == "half ? a character, 我 whole"
+
+
 def test_a_figure_needs_words_for_those_who_cannot_see_it():
     with pytest.raises(ValueError, match="alt"):
         plots.show(plt.figure(), alt="a plot")
