@@ -191,6 +191,8 @@ def run_jobs(jobs: Sequence[Job], settings: Settings) -> Iterator[tuple[str, lis
                 yield waiting[future].lesson, error
             except BrokenProcessPool:
                 yield waiting[future].lesson, CourseError("its process was ended from outside; memory may be short.")
+            except Exception as error:  # of the grader itself; the other lessons are graded all the same
+                yield waiting[future].lesson, CourseError(f"grading fails with {type(error).__name__}: {error}.")
 
 
 @contextmanager

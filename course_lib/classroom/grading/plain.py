@@ -1,6 +1,7 @@
 """A student's answer as plain data: what leaves the sandbox is JSON, arrays as their bytes, nothing that could run."""
 
 import re
+import sys
 from base64 import b64decode, b64encode
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy import asarray  # as it is now: a student's code may patch the module
 from course_lib.exercises.judge import Raised, Unsolved
 
 MOST_MB = 5  # of one answer
+MOST_WORDS = 500  # characters of what was raised
 DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|U\d{1,4})")
 
 
@@ -18,7 +20,7 @@ def encode(answer: Any) -> Any:
     if any(answer is nothing for nothing in Unsolved):
         return None
     if isinstance(answer, Raised):
-        return {"raised": answer.words[:500]}
+        return {"raised": answer.words[:MOST_WORDS]}
     if type(answer) is str:
         return {"text": answer}
     if type(answer) is set:
@@ -50,7 +52,7 @@ def _decode(document: Any) -> Any:
         case None:
             return None
         case {"raised": str(words)}:
-            return Raised(words)
+            return Raised(words[:MOST_WORDS])
         case {"text": str(text)}:
             return text
         case {"set": list(ones)}:
@@ -58,10 +60,16 @@ def _decode(document: Any) -> Any:
         case {"dict": list(pairs)}:
             return {_hashable(_decode(key)): _decode(value) for key, value in pairs}
         case {"dtype": str(dtype), "shape": list(shape), "data": str(data)} if DTYPE.fullmatch(dtype):
-            return np.frombuffer(b64decode(data), np.dtype(dtype)).reshape(shape)[()]
+            return _array(b64decode(data), np.dtype(dtype)).reshape(shape)[()]
         case {"other": str(name)}:
-            return type(name, (), {})()  # of which the judge says: this is a ``name``
+            return type(name[:80], (), {})()  # of which the judge says: this is a ``name``
     raise ValueError("not an answer written down by the sandbox")
+
+
+def _array(data: bytes, dtype: np.dtype) -> np.ndarray:
+    if dtype.kind == "U" and np.frombuffer(data, f"{dtype.str[0]}u4").max(initial=0) > sys.maxunicode:
+        raise ValueError("not text")  # and Python would fail wherever it is looked at
+    return np.frombuffer(data, dtype)
 
 
 def _hashable(value: Any) -> Any:

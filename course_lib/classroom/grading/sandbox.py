@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from course_lib.classroom.grading.plain import decode
+from course_lib.classroom.grading.plain import MOST_WORDS, decode
 from course_lib.classroom.grading.walls import SCRATCH, SHARED, STANDARD, Limits
 from course_lib.data.fetch import sources
 from course_lib.errors import CourseError
-from course_lib.exercises.judge import Case
+from course_lib.exercises.judge import Case, Raised
 from course_lib.paths import ROOT, cache_dir
 
 WITHOUT = (
@@ -108,7 +108,8 @@ class Sandbox:
         """Run a student's ``cells`` at this point of the lesson; see what ``answer``, an expression, makes of cases."""
         inputs = b64encode(pickle.dumps(list(cases))).decode()
         work = {"cells": list(cells), "answer": answer, "cases": inputs, "function": function}
-        reply = self._ask({"attempt": work, "limits": asdict(self.limits)})
+        data = json.dumps(work | {"limits": asdict(self.limits)})  # ASCII: as many bytes as characters
+        reply = self._ask({"bytes": len(data)}, data)
         if reply["messages"] and reply["messages"][0].startswith('{"walls"'):  # told before any code of a student runs
             why = json.loads(reply["messages"][0])["walls"]
             raise CourseError(WITHOUT.format(why=f"one answer cannot be walled off here ({why})"))
@@ -117,13 +118,13 @@ class Sandbox:
             return replace(attempt, answers=(), trouble="error", words="the code writes into the grader's own report")
         return attempt
 
-    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, request: dict[str, Any], data: str = "") -> dict[str, Any]:
         assert self._process.stdin and self._process.stdout
         watchdog = threading.Timer(PATIENCE, self._process.kill)
         watchdog.start()
         try:
             if request:
-                self._process.stdin.write(json.dumps(request) + "\n")
+                self._process.stdin.write(json.dumps(request) + "\n" + data)
                 self._process.stdin.flush()
             return json.loads(self._process.stdout.readline())
         except (OSError, ValueError) as error:
@@ -143,18 +144,25 @@ def _attempt(lines: Sequence[str], trouble: str) -> Attempt:
         try:
             match json.loads(line):
                 case {"ran": int(), "error": str(error)}:
-                    errors.append(error)
+                    errors.append(error[:MOST_WORDS])
                 case {"answer": document}:
-                    found.append(decode(document))
+                    found.append(_decoded(document))
                 case {"value": str(name)}:
                     instead = name[:80]
                 case {"failed": str(error)}:
-                    words, trouble = error[:300], trouble or "error"
+                    words, trouble = error[:MOST_WORDS], trouble or "error"
                 case {"done": True}:
                     done = True
         except (ValueError, RecursionError):  # half a line, or not one of ours
             continue
     return Attempt(tuple(errors), tuple(found), instead, trouble if trouble or done else "died", words)
+
+
+def _decoded(document: Any) -> Any:
+    try:
+        return decode(document)
+    except ValueError as error:
+        return Raised(str(error))
 
 
 def bubblewrap(threads: int = 1) -> list[str]:

@@ -24,13 +24,14 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
 ALLOW, REFUSE, MASKED_EQUAL = 0x7FFF0000, 0x00050000, 7  # SCMP_ACT_ALLOW, SCMP_ACT_ERRNO(0), SCMP_CMP_MASKED_EQ
 
 # What an answer never needs. Processes: none but this one, so nothing outlives it or multiplies. Memory that no limit
-# counts (memfd, System V). Whatever could take a wall down again.
+# counts (memfd, System V, queues). Whatever could take a wall down again.
 REFUSED = (
     "fork", "vfork", "memfd_create", "memfd_secret", "shmget", "shmat", "mount", "umount2", "pivot_root",
     "chroot", "unshare", "setns", "open_tree", "move_mount", "fsopen", "fsconfig", "fsmount", "mount_setattr",
     "ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_open", "pidfd_getfd", "bpf",
     "perf_event_open", "userfaultfd", "io_uring_setup", "keyctl", "add_key", "request_key",
-    "name_to_handle_at", "open_by_handle_at", "execve", "execveat",
+    "name_to_handle_at", "open_by_handle_at", "execve", "execveat", "msgget",
+    "msgsnd", "semget", "mq_open", "syslog",
 )  # fmt: skip
 
 
@@ -54,6 +55,8 @@ class ArgumentTest(ctypes.Structure):
 
 
 libc = ctypes.CDLL(None, use_errno=True)
+CAPABILITIES_OF_SELF = (ctypes.c_uint32 * 2)(0x20080522, 0)  # the kernel's version 3 of the structure; this process
+NO_CAPABILITIES = (ctypes.c_uint32 * 6)()
 
 
 def raise_walls(limits: Limits) -> None:
@@ -78,6 +81,8 @@ def raise_walls(limits: Limits) -> None:
     _limit(limits)  # reads /proc
     _mount("tmpfs", "/proc", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV)
     os.chdir(SCRATCH)
+    _checked(libc.capset(CAPABILITIES_OF_SELF, NO_CAPABILITIES))  # those of its own namespaces; it has no use for them
+    _checked(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))  # a change of capabilities clears it
     _filter_system_calls()
 
 
@@ -104,6 +109,8 @@ def _filter_system_calls() -> None:
             _negative(seccomp.seccomp_rule_add_array(context, refuse, number, 0, None))
     process = ArgumentTest(0, MASKED_EQUAL, CLONE_THREAD, 0)  # clone for anything but a thread
     _negative(seccomp.seccomp_rule_add_array(context, refuse, _number(seccomp, "clone"), 1, ctypes.byref(process)))
+    end = ArgumentTest(0, MASKED_EQUAL, 0xFFFFFFFF, PR_SET_PDEATHSIG)  # it ends with the process that waits for it
+    _negative(seccomp.seccomp_rule_add_array(context, refuse, _number(seccomp, "prctl"), 1, ctypes.byref(end)))
     absent = ctypes.c_uint32(REFUSE | errno.ENOSYS)  # its flags cannot be seen by a filter; libc then takes clone
     _negative(seccomp.seccomp_rule_add_array(context, absent, _number(seccomp, "clone3"), 0, None))
     _negative(seccomp.seccomp_load(context))

@@ -1,8 +1,9 @@
 """Inside the sandbox: a warm process that lives through a lesson once, and answers exercises in forks of itself.
 
 ``python -m course_lib.classroom.grading.warm`` reads one JSON request a line and writes one JSON reply a line:
-{"run": source} runs a cell of the lesson and replies with its text; {"attempt": ...} forks at this point of the lesson,
-runs a student's cells in the fork, calls what they define with the cases, and replies with what came out until then.
+{"run": source} runs a cell of the lesson and replies with its text; {"bytes": n} announces an attempt, JSON of n bytes:
+fork at this point of the lesson, run a student's cells in the fork, call what they define with the cases, and reply
+with what came out until then.
 """
 
 import json
@@ -32,6 +33,7 @@ from course_lib.device import set_threads
 from course_lib.exercises.judge import Unsolved, answers, raised
 
 REPLY_BYTES = 20_000_000  # an answer is a small array
+REPLY_LINES = 10_000  # two for a cell and one for a case
 
 
 class Plain(DisplayHook):
@@ -54,7 +56,7 @@ def serve(requests: Any, reply: Callable[[dict[str, Any]], None], walls: bool) -
     shell = InteractiveShell.instance(displayhook_class=Plain, config=no_file)
     shell.colors = "nocolor"
     pd.set_option("display.max_columns", 20)  # as in a notebook; there is no terminal here whose width could say it
-    for line in requests:
+    for line in iter(requests.readline, b""):
         request = json.loads(line)
         if "run" in request:
             Plain.source = request["run"]
@@ -63,16 +65,41 @@ def serve(requests: Any, reply: Callable[[dict[str, Any]], None], walls: bool) -
             texts = [caught.stdout, *(out.data.get("text/plain", "") for out in caught.outputs)]
             reply({"text": "\n".join(texts), "error": _words(result.error_before_exec or result.error_in_exec)})
         else:
-            reply(_attempt(shell, walls, Limits(**request.pop("limits")), **request["attempt"]))
+            _helped(shell, request["bytes"], requests, reply, walls)
+
+
+def _helped(
+    shell: InteractiveShell, size: int, requests: Any, reply: Callable[[dict[str, Any]], None], walls: bool
+) -> None:
+    """Let a helper read the attempt, ``size`` bytes, and reply to it.
+
+    What a student wrote and answered never enters this process: every fork inherits its memory, and could search it.
+    """
+    threads = torch.get_num_threads()
+    if threads > 1:
+        set_threads(1)  # the others are not in a fork, and waiting for them would have no end
+    helper = os.fork()
+    if not helper:
+        try:
+            data = b""
+            while len(data) < size:
+                data += requests.read(size - len(data)) or os._exit(1)
+            request = json.loads(data)
+            del data
+            reply(_attempt(shell, walls, Limits(**request.pop("limits")), **request))
+            os._exit(0)
+        finally:
+            os._exit(1)
+    if os.waitpid(helper, 0)[1]:
+        sys.exit(1)  # the grader sees the end of the replies
+    if threads > 1:
+        set_threads(threads)
 
 
 def _attempt(shell: InteractiveShell, walls: bool, limits: Limits, **work: Any) -> dict[str, Any]:
     """Fork, let the fork work, and reply with its messages; a fork that takes more than ``limits`` is stopped."""
     said, tells = os.pipe()
     printed, prints = os.pipe()
-    threads = torch.get_num_threads()
-    if threads > 1:
-        set_threads(1)  # the others are not in a fork, and waiting for them would have no end
     child = os.fork()
     if not child:
         stage = "walls"
@@ -87,8 +114,6 @@ def _attempt(shell: InteractiveShell, walls: bool, limits: Limits, **work: Any) 
                 os.write(tells, json.dumps({stage: _words(error)}).encode() + b"\n")
         finally:
             os._exit(0)
-    if threads > 1:
-        set_threads(threads)
     os.close(tells)
     os.close(prints)
     messages, trouble = _listen(said, printed, limits)
@@ -104,7 +129,7 @@ def _listen(said: int, printed: int, limits: Limits) -> tuple[list[str], str]:
     """The lines of a fork's report, and what it has to be stopped for: "time", "output" or nothing."""
     ends = time.monotonic() + limits.seconds
     most = {said: REPLY_BYTES, printed: int(limits.output_mb * 1e6)}
-    report, trouble = b"", ""
+    report, lines, trouble = b"", 0, ""
     with selectors.DefaultSelector() as both:
         for pipe in most:
             both.register(pipe, selectors.EVENT_READ)
@@ -118,10 +143,11 @@ def _listen(said: int, printed: int, limits: Limits) -> tuple[list[str], str]:
                 if not data:
                     both.unregister(key.fd)
                 most[key.fd] -= len(data)
-                if most[key.fd] < 0:
-                    trouble = "output"
                 if key.fd == said:
                     report += data
+                    lines += data.count(b"\n")
+                if most[key.fd] < 0 or lines > REPLY_LINES:
+                    trouble = "output"
     return report.decode(errors="replace").splitlines(), trouble
 
 
@@ -168,7 +194,7 @@ def _words(error: BaseException | None) -> str:
 
 def main() -> None:
     """Take the two pipes away from everything that a cell could print, and serve."""
-    requests, replies = os.fdopen(os.dup(0), "r"), os.fdopen(os.dup(1), "w")
+    requests, replies = os.fdopen(os.dup(0), "rb", buffering=0), os.fdopen(os.dup(1), "w")
     nothing = os.open(os.devnull, os.O_RDWR)
     for target in (0, 1, 2):
         os.dup2(nothing, target)
