@@ -12,8 +12,14 @@ import pytest
 from nbformat.v4 import new_code_cell, new_output
 from tiny_class import LESSON, RIGHT, mark
 
+from course_lib.classroom.grading.reading import Cell, Reading
+from course_lib.classroom.grading.replay import MOST_BAD, Script, _tried
+from course_lib.classroom.grading.results import Paper
+from course_lib.classroom.grading.sandbox import Attempt
+from course_lib.classroom.grading.walls import Limits
 from course_lib.classroom.release import tagged
 from course_lib.errors import CourseError
+from course_lib.exercises import exercise
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the sandbox is Linux's")
 
@@ -31,6 +37,31 @@ class Same(float):
     __eq__ = lambda self, other: True
 def density(n_ratings, n_users, n_items):
     return Same(0.5)
+"""
+# A student cannot read the memory of others: here it looks at all that its own process has, and has inherited.
+SEARCHES = r"""
+import ctypes, gc, os, re
+libc = ctypes.CDLL(None)
+libc.sbrk.restype = ctypes.c_void_p
+libc.write.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
+taken, given = os.pipe()
+def page(address):  # a page that is not there is an error of the system's, not a crash
+    return os.read(taken, 4096) if libc.write(given, address, 4096) > 0 else b""
+heap = libc.sbrk(0) & ~4095
+pages = [page(heap - 4096 * n) for n in range(1, 20_000)]
+pages += [page((arena << 18) + 4096 * k) for arena in {id(one) >> 18 for one in gc.get_objects()} for k in range(64)]
+memory = b"".join(pages)
+def density(n_ratings, n_users, n_items):
+    assert len(memory) > 10**7, "the memory could not be searched"
+    assert b"def " + MARK not in memory, "found"
+    return n_ratings / (n_users * n_items)
+"""
+FRAMES = """
+import sys
+def density(n_ratings, n_users, n_items):
+    frame = sys._getframe()
+    while "inputs" not in frame.f_locals: frame = frame.f_back
+    raise ValueError(frame.f_locals["inputs"])
 """
 # What each student wrote for exercise 0.1: the rest of the notebook is right, and has to get its points.
 HOSTILE = {
@@ -58,6 +89,10 @@ HOSTILE = {
     ),
     "imports the key": "from course_lib.exercises.lesson_00 import EXERCISES\ndensity = EXERCISES[0].reference",
     "patches": PATCHES,
+    "no text": EVERY_ANSWER.format("import numpy; return numpy.frombuffer(b'\\xff' * 4, '<U1')"),
+    "floods with lines": EVERY_ANSWER.format(
+        "import os\n    while True: [os.write(f, b'1\\n' * 1000) for f in range(3, 20)]"
+    ),
     "says half a character": EVERY_ANSWER.format("raise ValueError('\\ud800')"),
     "kills": EVERY_ANSWER.format("import os; [os.kill(p, 9) for p in range(1, 40000) if p != os.getpid()]"),
     "forges the report": EVERY_ANSWER.format(
@@ -159,9 +194,9 @@ def test_hidden_inputs_reach_no_page_however_loudly_an_answer_says_them(tmp_path
     known = "if n_users in (943, 3): return n_ratings / (n_users * n_items)\n    "
     for name, line in {"raises": spoken, "names": named, "returns": "return [n_ratings, n_users, n_items]"}.items():
         hand_in(name, {"0.1": EVERY_ANSWER.format(known + line)})
+    hand_in("frames", {"0.1": FRAMES})
     papers = grade()
     from course_lib.classroom.grading.judging import hidden_cases
-    from course_lib.exercises import exercise
 
     inputs = [
         str(n)
@@ -173,6 +208,35 @@ def test_hidden_inputs_reach_no_page_however_loudly_an_answer_says_them(tmp_path
         words = mark(paper, "0.1").words
         assert "0 of the 4 hidden cases" in words and mark(paper, "0.1").mark == "✘"
         assert "spoken" not in page and not any(number in words for number in inputs if len(number) > 2)
+
+
+def test_what_others_wrote_is_not_in_the_memory_that_an_answer_inherits(hand_in, grade):
+    hand_in("ada", {"0.1": f"def ada_s_own_helper(): return {list(range(500))}\n" + RIGHT["0.1"]})
+    hand_in("zoe", {"0.1": "MARK = b'ada_s_own' + b'_helper'\n" + SEARCHES})
+    papers = grade(limits=Limits(seconds=20))
+    assert mark(papers["zoe"], "0.1").mark == "✔", mark(papers["zoe"], "0.1").words
+
+
+def test_an_answer_cannot_undo_that_it_ends_with_the_process_that_waits_for_it(hand_in, grade):
+    undo = "import ctypes; assert ctypes.CDLL(None).prctl(1, 0) == -1, 'undone'\n    "
+    hand_in("stays", {"0.1": EVERY_ANSWER.format(undo + "return n_ratings / (n_users * n_items)")})
+    found = mark(grade()["stays"], "0.1")
+    assert found.mark == "✔", found.words
+
+
+def test_a_notebook_full_of_endless_cells_is_given_up_soon():
+    cells = [*(Cell("own", "", f"while True: pass  # {n}") for n in range(9)), Cell("exercise", "0.1", "x = unknown")]
+
+    class Box:
+        tried = 0
+
+        def attempt(self, *_: object) -> Attempt:
+            self.tried += 1
+            return Attempt((), (), "", "time", "")
+
+    box, script = Box(), Script(Reading("", tuple(cells)), Paper("ada", LESSON, ()))
+    _tried(box, script, range(10), [9], exercise("0.1"), "density", [])
+    assert box.tried == MOST_BAD + 1 == len(script.bad)
 
 
 def test_what_was_learnt_by_heart_for_the_shown_cases_earns_their_share_only(hand_in, grade):
