@@ -211,7 +211,7 @@ def test_hidden_inputs_reach_no_page_however_loudly_an_answer_says_them(tmp_path
 
 
 def test_what_others_wrote_is_not_in_the_memory_that_an_answer_inherits(hand_in, grade):
-    hand_in("ada", {"0.1": f"def ada_s_own_helper(): return {list(range(500))}\n" + RIGHT["0.1"]})
+    hand_in("ada", {"0.1": "def ada_s_own_helper(): return 1\n\n\n" + RIGHT["0.1"]})
     hand_in("zoe", {"0.1": "MARK = b'ada_s_own' + b'_helper'\n" + SEARCHES})
     papers = grade(limits=Limits(seconds=20))
     assert mark(papers["zoe"], "0.1").mark == "✔", mark(papers["zoe"], "0.1").words

@@ -265,6 +265,25 @@ def test_many_members_together_cannot_fill_the_disk_and_bombs_come_after_what_li
     assert sum(path.stat().st_size for path in (tmp_path / "scratch").iterdir()) < 2500 + len(bomb) + 1000
 
 
+def test_many_zips_of_one_student_use_up_nobody_elses_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(submissions, "MOST_UPLOAD", 2500)
+    for n in range(9):
+        write(tmp_path / "class" / "Ada" / f"{n}.txt", "")
+        make_zip(tmp_path / "class" / "Ada" / f"{n}.zip", {f"{n}/{FIVE}.ipynb": "a" * 1000})
+    write(tmp_path / "class" / "Cyd" / "x.txt", "")
+    make_zip(tmp_path / "class" / "Cyd" / "fine.zip", {f"{FIVE}.ipynb": "cyd"})
+    found, _ = collected(tmp_path / "class", tmp_path)
+    assert found["Cyd", FIVE] == "cyd"
+    assert sum(path.stat().st_size for path in (tmp_path / "scratch").iterdir()) <= 2500 + 3
+
+
+def test_folders_without_end_cost_themselves_alone(tmp_path):
+    write(tmp_path / "class" / "Cyd" / f"{FIVE}.ipynb", "cyd")
+    write(tmp_path / "class" / "Ada" / "/".join("a" * 200) / f"{FIVE}.ipynb", "ada")
+    found, problems = collected(tmp_path / "class", tmp_path)
+    assert found == {("Cyd", FIVE): "cyd"} and "more than 30 folders" in problems[0]
+
+
 def test_the_total_has_a_limit_too(tmp_path):
     intake = submissions._Intake(tmp_path / "scratch", left=1500)
     place = make_zip(tmp_path / "class.zip", {f"{name}/{FIVE}.ipynb": "a" * 1000 for name in ("Ada", "Bob")})

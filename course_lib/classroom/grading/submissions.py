@@ -21,7 +21,8 @@ from course_lib.errors import CourseError
 from course_lib.paths import write_atomic
 
 MOST_FILE = 50_000_000  # bytes of a notebook, or of a zip inside a zip
-MOST_UPLOAD = 200_000_000  # that one student's zip may unpack to
+MOST_UPLOAD = 200_000_000  # that one student's zips may unpack to
+MOST_DEPTH = 30  # folders in folders
 MOST_TOTAL = 2_000_000_000
 MOST_MEMBERS = 10_000  # of a student's zip
 SKIPPED = {"__MACOSX", ".ipynb_checkpoints", ".DS_Store", ".git", "Thumbs.db", "desktop.ini", MANIFEST}
@@ -77,6 +78,9 @@ class _Intake:
 
     def walk(self, folder: Path, parts: tuple[str, ...] = ()) -> Iterator[_Found]:
         """The files of a folder. No link is followed: it could lead anywhere."""
+        if len(parts) > MOST_DEPTH:
+            self.refuse(parts[0], f"more than {MOST_DEPTH} folders in one another", folder.name)
+            return
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError:
@@ -124,14 +128,14 @@ class _Intake:
                 self.taken, self.left, most = self.taken + 1, self.left - len(content), most - len(content)
             yield found
 
-    def open_upload(self, upload: _Found, where: str) -> Iterator[_Found]:
-        """The files of a zip that a student handed in; a zip inside of it stays shut."""
+    def open_upload(self, upload: _Found, where: str, most: int) -> Iterator[_Found]:
+        """The files of a zip that a student handed in, at most ``most`` bytes; a zip inside of it stays shut."""
         if upload.path.read_bytes().count(b"PK\1\2") > MOST_MEMBERS:  # the list of them alone would fill the memory
             self.refuse(where, f"more than {MOST_MEMBERS:,} files in it", "/".join(upload.parts))
             return
         try:
             with zipfile.ZipFile(upload.path) as archive:
-                for found in self.unpack(archive, (where, *upload.parts), MOST_UPLOAD):
+                for found in self.unpack(archive, (where, *upload.parts), most):
                     if found.kind == ".zip":
                         self.refuse("/".join(upload.parts), "a zip inside a zip", found.parts[-1])
                     else:
@@ -148,8 +152,11 @@ def collect(place: Path, lessons: Sequence[str], scratch: Path) -> tuple[list[Su
     """
     intake = _Intake(scratch)
     files = _files(place, intake)
+    rooms: dict[str, int] = {}  # what is left to a student, so that nobody uses up what is there for all
     for upload in [file for file in files if file.kind == ".zip"]:  # after all that lie open: bombs cost others nothing
-        files += intake.open_upload(upload, place.name)
+        room, before = rooms.get(upload.parts[0], MOST_UPLOAD), intake.left
+        files += intake.open_upload(upload, place.name, room)
+        rooms[upload.parts[0]] = room - (before - intake.left)
     files = [file for file in files if file.kind != ".zip"]
     owners = {file: _owner(file, lessons) for file in files}
     names = _names({owner for owner in owners.values() if owner})
