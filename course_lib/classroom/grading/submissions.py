@@ -29,9 +29,7 @@ SKIPPED = {"__MACOSX", ".ipynb_checkpoints", ".DS_Store", ".git", "Thumbs.db", "
 BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError, OverflowError, OSError)
 MOODLE = re.compile(r"(.+?)_(\d+)_assignsubmission_")  # Ada Lovelace_12345_assignsubmission_file_/…
 CANVAS = re.compile(r"(.+?)(?:_LATE)?_(\d+)_\d{3,}(?:_.*)?", re.IGNORECASE)  # lovelaceada_123_4567_….ipynb
-COPY = re.compile(
-    r"(?:[ _+]?\(\d+\)|-copy\d*|-\d+| - copy| copy(?: \d+)?)*", re.IGNORECASE
-)  # as browsers and Jupyter say
+COPY = re.compile(r"(?:[ _+]?\(\d+\)|-copy\d*|-\d+| - copy| copy(?: \d+)?)*", re.IGNORECASE)  # as browsers say
 
 
 @dataclass(frozen=True)
@@ -254,9 +252,8 @@ def _owner(file: _Found, lessons: Sequence[str]) -> tuple[str, str] | None:
     if hit := CANVAS.fullmatch(stem):
         return hit[1], hit[2]
     before, lesson, _ = _named(stem, lessons)
-    name = (
-        before.strip(" ._-") if lesson or len(file.parts) == 1 else stem
-    )  # a file may be anything; a zip is a student's
+    whole = not lesson and len(file.parts) > 1  # a zip is a student's; a file may be anything
+    name = stem if whole else before.strip(" ._-")
     return (name, "") if name else None
 
 
