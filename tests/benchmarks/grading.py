@@ -62,18 +62,15 @@ def nbgrader(folder: Path, lesson: Path) -> Callable[[], None]:
     release([lesson], course / "unused")
     (course / "source" / "one" / lesson.name).write_bytes(lesson.read_bytes())
     command = [sys.executable, "-m", "nbgrader"]
-    scripts = (
-        Path(nbformat.__file__).parents[4] / "bin"
-    )  # nbgrader calls alembic, which came with the course, by its name
+    scripts = Path(nbformat.__file__).parents[4] / "bin"  # of the course: nbgrader calls alembic there by its name
     settings = os.environ | {"PATH": f"{scripts}:{os.environ['PATH']}"}
     subprocess.run([*command, "generate_assignment", "one"], cwd=course, env=settings, check=True)
     for student in sorted(folder.iterdir()):
         place = course / "submitted" / student.name / "one"
         place.mkdir(parents=True)
         (place / lesson.name).write_bytes((student / lesson.name).read_bytes())
-    return lambda: (
-        subprocess.run([*command, "autograde", "one", "--force"], cwd=course, env=settings, check=True) and None
-    )
+    command += ["autograde", "one", "--force"]
+    return lambda: subprocess.run(command, cwd=course, env=settings, check=True) and None
 
 
 def seconds_per_student() -> list[Row]:

@@ -12,8 +12,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_output
 from tiny_class import LESSON, RIGHT, mark
 
+from course_lib.classroom.grading import replay
 from course_lib.classroom.grading.reading import Cell, Reading
-from course_lib.classroom.grading.replay import MOST_BAD, Script, _tried
+from course_lib.classroom.grading.replay import MOST_BAD, Job, Script, _grade_one, _tried
 from course_lib.classroom.grading.results import Paper
 from course_lib.classroom.grading.sandbox import Attempt
 from course_lib.classroom.grading.walls import Limits
@@ -237,6 +238,20 @@ def test_a_notebook_full_of_endless_cells_is_given_up_soon():
     box, script = Box(), Script(Reading("", tuple(cells)), Paper("ada", LESSON, ()))
     _tried(box, script, range(10), [9], exercise("0.1"), "density", [])
     assert box.tried == MOST_BAD + 1 == len(script.bad)
+
+
+def test_an_answer_that_the_judge_is_not_made_for_costs_itself_alone(monkeypatch):
+    def fails(one, hidden, attempt, limits):
+        return real(one, hidden, attempt, limits) if not attempt.answers else 1 / 0
+
+    real = replay.mark_of
+    monkeypatch.setattr(replay, "mark_of", fails)
+    cells = (Cell("exercise", "0.1", "x"), Cell("check", "0.1", "", ({"output_type": "stream", "text": "right"},)))
+    script = Script(Reading("", cells), Paper("ada", LESSON, ()))
+    box = type("Box", (), {"attempt": lambda *_: Attempt(("",), (1, 2), "", "", "")})()
+    _grade_one(Job(LESSON, "", (script,), "secret"), box, script, exercise("0.1"), "density", [])
+    found = mark(script.paper, "0.1")
+    assert (found.points, found.trouble) == (0, "error") and "could not be judged" in found.words
 
 
 def test_what_was_learnt_by_heart_for_the_shown_cases_earns_their_share_only(hand_in, grade):

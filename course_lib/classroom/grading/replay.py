@@ -76,7 +76,11 @@ def _grade_one(job: Job, box: Sandbox, script: Script, one: Exercise, answer: st
     attempt = _tried(box, script, own, own, one, answer, hidden)
     if before != own and len(script.bad) <= MOST_BAD and (not own or _misses_a_name(attempt)):
         attempt = _tried(box, script, before, own, one, answer, hidden)
-    mark = _judged(one, hidden, attempt, job.limits)
+    try:
+        mark = mark_of(one, hidden, attempt, job.limits)
+    except Exception:  # an answer that the judge is not made for costs itself, and nobody else
+        attempt = replace(attempt, answers=(), trouble="error", words="an answer that could not be judged")
+        mark = mark_of(one, hidden, attempt, job.limits)
     if mark.mark == "○" and not own:
         mark = replace(mark, words="the cell of this exercise is not in the notebook.", trouble="missing")
     checks = [cell.shown for cell in script.reading.cells if (cell.kind, cell.name) == ("check", one.label)]
@@ -89,13 +93,6 @@ def _grade_one(job: Job, box: Sandbox, script: Script, one: Exercise, answer: st
     script.paper = replace(script.paper, marks=(*script.paper.marks, mark), differences=differences)
     if job.folder:
         save(script.paper, job.folder)
-
-
-def _judged(one: Exercise, hidden: Sequence[Case], attempt: Attempt, limits: Limits) -> Mark:
-    try:
-        return mark_of(one, hidden, attempt, limits)
-    except Exception:  # an answer that the judge is not made for costs itself, and nobody else
-        return Mark(one.label, 0, one.points, "✘", "this answer could not be judged.", trouble="error")
 
 
 def cells_for(cells: Sequence[Cell], label: str) -> tuple[list[int], list[int]]:

@@ -93,6 +93,7 @@ def _limit(limits: Limits) -> None:
         (resource.RLIMIT_FSIZE, limits.scratch_mb * 1_000_000),
         (resource.RLIMIT_CPU, int(limits.seconds) + 2),  # the clock on the wall is watched from outside
         (resource.RLIMIT_NOFILE, 128),
+        (resource.RLIMIT_NPROC, 200),  # threads; of root, who should not grade, the system counts none
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(what, (most, most))

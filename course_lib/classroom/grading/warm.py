@@ -82,8 +82,8 @@ def _helped(
     if not helper:
         try:
             data = b""
-            while len(data) < size:
-                data += requests.read(size - len(data)) or os._exit(1)
+            while len(data) < size and (more := requests.read(size - len(data))):
+                data += more
             request = json.loads(data)
             del data
             reply(_attempt(shell, walls, Limits(**request.pop("limits")), **request))
