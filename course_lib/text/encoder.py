@@ -9,20 +9,17 @@ what it needs fits the cache of a core. On a CPU each core computes a batch of i
 order of the texts.
 """
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.activations import GELUActivation
-from transformers.models.bert.modeling_bert import BertIntermediate
 from transformers.utils import logging
 
 from course_lib.data.fetch import fetch, sources
@@ -97,28 +94,6 @@ def side_by_side(workers: int) -> Iterator[Callable]:
             yield pool.map
 
 
-def packed(model: nn.Module) -> nn.Module:
-    """A twin of ``model`` for a CPU: the matrices of its linear layers lie in memory as oneDNN reads them fastest.
-
-    It computes the same to rounding, about a tenth faster; all else is shared with ``model``. Making it takes as long
-    as 1,500 tokens, so it is made for many texts, anew each time: the weights of ``model`` may have changed.
-    """
-    if not torch.backends.mkldnn.is_available():
-        return model
-    twin = copy.deepcopy(model, {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())})
-    for part in twin.modules():
-        gelu = isinstance(part, BertIntermediate) and isinstance(part.intermediate_act_fn, GELUActivation)
-        linear, then = (part.dense, "gelu") if gelu else (part, "none")  # a layer's first half ends in GELU: in one go
-        if type(linear) is nn.Linear and type(linear.weight) is nn.Parameter and linear.weight.dtype == torch.float32:
-            W = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), CPU_TOKENS)
-            part.forward = partial(_packed_linear, W, linear.bias, then)
-    return twin
-
-
-def _packed_linear(W: torch.Tensor, b: torch.Tensor | None, then: str, x: torch.Tensor) -> torch.Tensor:
-    return torch.ops.mkldnn._linear_pointwise(x, W, b, then, [], "none")
-
-
 @dataclass(frozen=True)
 class Encoder:
     """A pre-trained encoder on a device. ``Encoder.load("minilm").encode(texts)`` is all most lessons need."""
@@ -175,12 +150,11 @@ class Encoder:
         starts = batch_starts(lengths[order], batch_size, CPU_TOKENS if on_cpu else GPU_TOKENS)
         batches = np.split(order, starts[1:])
         workers = min(torch.get_num_threads(), len(batches)) if on_cpu else 1
-        model = packed(self.model) if on_cpu and lengths.sum() > 4 * CPU_TOKENS else self.model
 
         def unit(rows: np.ndarray) -> np.ndarray:
             batch = self.tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt").to(device)
             with torch.inference_mode():  # here, since each thread has a mode of its own
-                pooled = mean_pool(model(**batch).last_hidden_state, batch["attention_mask"])
+                pooled = mean_pool(self.model(**batch).last_hidden_state, batch["attention_mask"])
                 return nn.functional.normalize(pooled, dim=1).float().cpu().numpy()
 
         with side_by_side(workers) as each:

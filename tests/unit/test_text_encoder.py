@@ -1,5 +1,3 @@
-import copy
-
 import numpy as np
 import pytest
 import torch
@@ -8,7 +6,7 @@ from hypothesis import strategies as st
 from transformers import AutoModel, AutoTokenizer
 
 from course_lib.errors import CourseError
-from course_lib.text.encoder import Encoder, batch_starts, known, mean_pool, packed, weights_folder
+from course_lib.text.encoder import Encoder, batch_starts, known, mean_pool, weights_folder
 
 TEXTS = [
     "a quiet film about trains",
@@ -51,7 +49,7 @@ def test_vectors_equal_plain_transformers_in_any_order(encoder, plain, seed, bat
 @pytest.mark.parametrize("threads", [1, 2])
 def test_many_texts_have_the_vectors_that_each_has_alone(encoder, threads):
     rng, words = np.random.default_rng(1), ["quiet", "films", "about", "trains", "!"]
-    texts = [" ".join(rng.choice(words, n)) for n in rng.permutation(np.r_[1:254:3, 1:60])]  # enough to be packed
+    texts = [" ".join(rng.choice(words, n)) for n in rng.permutation(np.r_[1:254:3, 1:60])]
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -61,19 +59,6 @@ def test_many_texts_have_the_vectors_that_each_has_alone(encoder, threads):
         torch.set_num_threads(before)
     some = rng.permutation(len(texts))[:25]
     np.testing.assert_allclose(vectors[some], np.vstack([encoder.encode([texts[i]]) for i in some]), atol=1e-5)
-
-
-def test_packing_shares_the_embeddings_and_follows_the_weights_of_today(encoder):
-    model = copy.deepcopy(encoder.model)
-    batch = encoder.tokenizer(["a film about trains"] * 3, return_tensors="pt")
-    with torch.inference_mode():
-        twin = packed(model)
-        torch.testing.assert_close(twin(**batch)[0], model(**batch)[0], atol=1e-4, rtol=0)
-        assert twin.embeddings.word_embeddings.weight is model.embeddings.word_embeddings.weight
-        assert "forward" not in vars(model.encoder.layer[0].output.dense)  # the model itself is as it was
-        model.encoder.layer[0].output.dense.weight.mul_(2)
-        torch.testing.assert_close(packed(model)(**batch)[0], model(**batch)[0], atol=1e-4, rtol=0)
-        assert (twin(**batch)[0] - model(**batch)[0]).abs().max() > 1e-2
 
 
 @given(st.lists(st.integers(1, 256), max_size=60), st.integers(1, 600))
