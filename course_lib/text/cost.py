@@ -1,29 +1,68 @@
-"""What a training step costs: examples a second, and megabytes kept for the way back (lesson 02)."""
+"""What a training step costs: examples a second, and megabytes of memory (lessons 02 and 02b)."""
 
+import math
 import time
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from course_lib.text.fine_tune import FineTuned, Text
 
 
+class LiveTensors(TorchDispatchMode):
+    """While entered, sees every tensor that an operation makes: ``now`` and ``most`` are bytes that tensors take.
+
+    ``held`` are tensors that are there before. Views share the memory of what they look at and count once. What an
+    operation needs only for itself is not seen.
+    """
+
+    def __init__(self, held: Iterable[torch.Tensor] = ()) -> None:
+        super().__init__()
+        self._bytes: dict[int, int] = {}  # of each block of memory
+        self.most = 0
+        self._see(held)
+
+    @property
+    def now(self) -> int:
+        """Bytes of the tensors seen that still live."""
+        return sum(self._bytes.values())
+
+    def _see(self, values: Iterable[Any]) -> None:
+        for tensor in values:
+            if isinstance(tensor, torch.Tensor) and (block := tensor.untyped_storage())._cdata not in self._bytes:
+                self._bytes[block._cdata] = block.nbytes()
+                weakref.finalize(block, self._bytes.pop, block._cdata)
+        self.most = max(self.most, self.now)
+
+    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """What PyTorch calls in place of ``operation``: the operation itself, and a look at what it made."""
+        made = operation(*args, **(kwargs or {}))
+        self._see(tree_leaves(made))
+        return made
+
+
 @dataclass(frozen=True)
 class Cost:
-    """Of one training step: speed, what the backward pass needs in memory, and how many numbers learn."""
+    """Of one training step with AdamW: speed, memory in megabytes, and how many numbers learn."""
 
     examples_per_second: float
     kept_mb: float  # intermediate results that forward leaves for backward, without the weights
+    peak_mb: float  # the most at once: weights, gradients, AdamW's numbers and what it works with, what forward leaves
     trained_parameters: int
 
 
 def training_cost(classifier: FineTuned, texts: Sequence[Text], steps: int = 3) -> Cost:
-    """Time ``steps`` training steps of ``recipe.batch_size`` texts each, after one that is not counted.
+    """Time ``steps`` training steps of ``recipe.batch_size`` texts each, after one whose memory is measured.
 
     The classifier starts from the pre-trained weights; its labels here are made up, which costs the same. With
-    ``cache``, frozen layers have run before the clock starts. Needs batch_size · (steps + 1) texts.
+    ``cache``, frozen layers have run before. Needs batch_size · (steps + 1) texts; without steps the speed is nan.
     """
     size = classifier.recipe.batch_size
     n = size * (steps + 1)
@@ -31,26 +70,25 @@ def training_cost(classifier: FineTuned, texts: Sequence[Text], steps: int = 3) 
         raise ValueError(f"{steps} + 1 steps of {size} need {n} texts; got {len(texts)}.")
     model = classifier.build().model_
     loss_of = classifier.loss_of(texts[:n], np.zeros(n, dtype=np.int64))
-    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-5)
-    kept: dict[int, int] = {}
-
-    def remember(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    seconds = []
-    for rows in np.split(np.arange(n), steps + 1):
-        kept.clear()
+    learning = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(learning, lr=1e-5)
+    for p in learning:  # a step with gradients of zero: AdamW's numbers come with its first
+        p.grad = torch.zeros_like(p)
+    optimiser.step()
+    optimiser.zero_grad()
+    state = (number for numbers in optimiser.state.values() for number in numbers.values())
+    memory = LiveTensors((*model.parameters(), *model.buffers(), *state))
+    held, kept, seconds = memory.now, 0, []
+    for step, rows in enumerate(np.split(np.arange(n), steps + 1)):
         started = time.perf_counter()
-        with torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor):
+        with nullcontext() if step else memory:
             loss = loss_of(rows)
-        loss.backward()
-        optimiser.step()
-        optimiser.zero_grad()
+            kept = kept if step else memory.now - held
+            loss.backward()
+            optimiser.step()
+            optimiser.zero_grad()
         if torch.device(classifier.device).type == "cuda":
             torch.cuda.synchronize()  # a GPU is still at work when Python is done
         seconds.append(time.perf_counter() - started)
-    return Cost(size * steps / sum(seconds[1:]), sum(kept.values()) / 1e6, classifier.trained_parameters_)
+    speed = size * steps / sum(seconds[1:]) if steps else math.nan
+    return Cost(speed, kept / 1e6, memory.most / 1e6, classifier.trained_parameters_)

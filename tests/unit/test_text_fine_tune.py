@@ -5,10 +5,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.distributed._tools.mem_tracker import MemTracker
 
 from course_lib.errors import CourseError
 from course_lib.evaluation.classification import score
-from course_lib.text.cost import training_cost
+from course_lib.text.cost import LiveTensors, training_cost
 from course_lib.text.fine_tune import BertClassifier, BertRegressor, class_weights
 from course_lib.text.frozen import bottom_up
 from course_lib.text.tfidf import TfidfClassifier, TfidfRegressor
@@ -267,9 +268,41 @@ def test_freezing_keeps_less_for_the_way_back_and_trains_fewer_parameters():
         for k in (0, 3, 6)
     ]
     assert costs[0].kept_mb > 1.8 * costs[1].kept_mb > 3 * costs[2].kept_mb > 0
+    weights = 4 * (22_713_216 + 770) / 1e6  # MB
+    assert costs[0].peak_mb > 4 * weights and weights < costs[2].peak_mb < 1.3 * weights
     assert costs[0].trained_parameters == 22_713_216 + 770
     assert costs[2].trained_parameters == 384 * 385 + 770  # the pooler and the head
     assert all(c.examples_per_second > 0 for c in costs)
+
+
+def test_live_tensors_are_counted_once_while_they_live():
+    with LiveTensors([torch.ones(5)]) as memory:  # 20 bytes, gone at once
+        a = torch.zeros(100)
+        b = a.view(10, 10) + 1  # the view takes no memory of its own
+        assert memory.now == memory.most == 800
+        a.add_(1)
+        del a
+        assert (memory.now, memory.most) == (400, 800) and len(torch.topk(b, 10)) == 2
+        assert (memory.now, memory.most) == (400, 1600)  # 100 numbers and their places came and went
+    torch.zeros(1000)
+    assert memory.most == 1600
+
+
+def test_memory_of_a_step_is_what_pytorchs_own_tracker_sees():
+    classifier = BertClassifier(2, recipe=Recipe(batch_size=4))
+    model, loss_of = classifier.build().model_, classifier.loss_of(TEXTS[:8], np.zeros(8, dtype=np.int64))
+    optimiser = torch.optim.AdamW(model.parameters())
+    tracker = MemTracker()  # it cannot follow frozen weights, so that the course does not use it
+    tracker.track_external(model, optimiser)
+    with tracker:
+        for rows in (np.arange(4), np.arange(4, 8)):
+            loss = loss_of(rows)
+            loss.backward()
+            optimiser.step()
+            optimiser.zero_grad()
+            tracker.reset_mod_stats()
+    theirs = tracker.get_tracker_snapshot("peak")[torch.device("cpu")]["Total"]
+    assert training_cost(classifier, TEXTS[:4], steps=0).peak_mb == pytest.approx(theirs / 1e6, rel=1e-3)
 
 
 def test_what_is_kept_grows_with_the_batch():
