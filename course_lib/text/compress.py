@@ -148,14 +148,15 @@ def distil_encoder(
 # ── 8-bit numbers ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def int8(model: nn.Module, *, activations: bool = True, embeddings: bool = True) -> nn.Module:
+def int8(model: nn.Module, *, activations: bool = False, embeddings: bool = True) -> nn.Module:
     """A copy on the CPU whose layers keep their weights as whole numbers from -128 to 127, with one scale s a row.
 
         W ≈ s · round(W / s),   s = max |row| / 127.5
 
-    activations: what goes into a product is rounded in the same way, token by token, so that the product is one of
-    whole numbers, which processors do faster; otherwise only the weights are kept small, and computed with as floats.
-    embeddings: the word vectors, half of a small BERT, too. The head stays as it is. By `torchao`.
+    The weights are kept small; for a product they become floats again. activations: what goes into a product is rounded
+    too, token by token, so that whole numbers are multiplied: for processors with instructions for that (VNNI, AMX);
+    others take many times as long. embeddings: the word vectors, half of a small BERT, too. The head stays as it is. By
+    `torchao`.
     """
     from torchao.quantization import Int8DynamicActivationInt8WeightConfig, Int8WeightOnlyConfig, quantize_
 

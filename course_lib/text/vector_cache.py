@@ -24,7 +24,8 @@ def fingerprint(model: nn.Module) -> bytes:
     """SHA-256 of all weights of ``model`` with their names: about 0.1 s for 22 million numbers."""
     digest = hashlib.sha256()
     for name, values in sorted(model.state_dict().items()):
-        digest.update(f"{name}{tuple(values.shape)}{values.dtype}".encode())
+        used = getattr(values, "act_quant_kwargs", "")  # of 8-bit weights: how torchao rounds what they meet
+        digest.update(f"{name}{tuple(values.shape)}{values.dtype}{used}".encode())
         digest.update(values.detach().dequantize().cpu().float().numpy().tobytes())  # int8 weights have no bytes
     return digest.digest()
 

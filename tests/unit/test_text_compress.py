@@ -454,11 +454,14 @@ def test_overlap_by_hand():
     assert compress.overlap(-full[1:], full[1:], k=2) == 0
 
 
-def test_vectors_of_an_encoder_in_8_bits_are_kept_apart_from_those_of_the_full_one(encoder):
-    small = compress.shrunk(encoder, compress.int8(encoder.model))
-    kept = small.encode(TEXTS[:3], cache=True)
-    np.testing.assert_allclose(kept, small.encode(TEXTS[:3]), atol=1e-6)
-    assert np.abs(kept - encoder.encode(TEXTS[:3], cache=True)).max() > 1e-5
+def test_vectors_of_an_encoder_in_8_bits_are_kept_apart_from_those_of_others(encoder):
+    rounded = [compress.int8(encoder.model, activations=activations) for activations in (False, True)]
+    found = []
+    for one in (encoder, *(compress.shrunk(encoder, model) for model in rounded)):
+        kept = one.encode(TEXTS[:3], cache=True)
+        np.testing.assert_allclose(kept, one.encode(TEXTS[:3]), atol=1e-6)
+        assert all(np.abs(kept - other).max() > 1e-5 for other in found)
+        found.append(kept)
 
 
 def test_a_student_is_not_taught_by_empty_texts(encoder):
