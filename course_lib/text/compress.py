@@ -154,9 +154,8 @@ def int8(model: nn.Module, *, activations: bool = False, embeddings: bool = True
         W ≈ s · round(W / s),   s = max |row| / 127.5
 
     The weights are kept small; for a product they become floats again. activations: what goes into a product is rounded
-    too, token by token, so that whole numbers are multiplied: for processors with instructions for that (VNNI, AMX);
-    others take many times as long. embeddings: the word vectors, half of a small BERT, too. The head stays as it is. By
-    `torchao`.
+    too, so that whole numbers are multiplied: for processors with instructions for that (VNNI, AMX); others take many
+    times as long. embeddings: the word vectors, half of a small BERT, too. The head stays as it is. By `torchao`.
     """
     from torchao.quantization import Int8DynamicActivationInt8WeightConfig, Int8WeightOnlyConfig, quantize_
 
