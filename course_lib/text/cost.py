@@ -4,7 +4,6 @@ import math
 import time
 import weakref
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,17 +77,22 @@ def training_cost(classifier: FineTuned, texts: Sequence[Text], steps: int = 3) 
     optimiser.zero_grad()
     state = (number for numbers in optimiser.state.values() for number in numbers.values())
     memory = LiveTensors((*model.parameters(), *model.buffers(), *state))
-    held, kept, seconds = memory.now, 0, []
-    for step, rows in enumerate(np.split(np.arange(n), steps + 1)):
-        started = time.perf_counter()
-        with nullcontext() if step else memory:
-            loss = loss_of(rows)
-            kept = kept if step else memory.now - held
-            loss.backward()
-            optimiser.step()
-            optimiser.zero_grad()
+    held = memory.now
+
+    def learn(loss: torch.Tensor) -> None:
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
         if torch.device(classifier.device).type == "cuda":
             torch.cuda.synchronize()  # a GPU is still at work when Python is done
-        seconds.append(time.perf_counter() - started)
-    speed = size * steps / sum(seconds[1:]) if steps else math.nan
+
+    first, *others = np.split(np.arange(n), steps + 1)
+    with memory:
+        loss = loss_of(first)
+        kept = memory.now - held
+        learn(loss)
+    started = time.perf_counter()
+    for rows in others:
+        learn(loss_of(rows))
+    speed = size * steps / (time.perf_counter() - started) if steps else math.nan
     return Cost(speed, kept / 1e6, memory.most / 1e6, classifier.trained_parameters_)
