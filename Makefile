@@ -22,12 +22,12 @@ export TOKENIZERS_PARALLELISM := false
 course: $(VENV)/course
 	@$(BIN)/course run --profile $(PROFILE) $(LESSONS)
 
-# The lessons without solutions, in a folder that is the student's own; with the settings that Binder uses as well.
+# The lessons without solutions, in a folder that is the student's own; Binder does the same, with the same settings.
 lab: $(VENV)/course
 	@$(BIN)/course fetch
 	@$(BIN)/course handout
 	@$(BIN)/course progress
-	@JUPYTER_CONFIG_PATH=$(CURDIR)/binder $(BIN)/jupyter lab --LabApp.default_url=/lab/tree/work/00_start_here.ipynb
+	@JUPYTER_CONFIG_PATH=$(CURDIR)/binder $(BIN)/jupyter lab
 
 fetch doctor bench release progress: $(VENV)/course
 	@$(BIN)/course $@

@@ -15,6 +15,7 @@ from course_lib.data.fetch import sources
 from course_lib.paths import ROOT
 
 BINDER = ROOT / "binder"
+FIRST_LESSON = "work/00_start_here.ipynb"
 
 
 def test_folder_is_complete():
@@ -25,15 +26,13 @@ def test_folder_is_complete():
         assert lines[0] == "#!/usr/bin/env bash" and "set -euo pipefail" in lines
 
 
-def test_start_hands_over_to_the_server_which_opens_lesson_00():
+def test_start_hands_over_to_the_server_which_opens_the_students_lesson_00():
     shown = subprocess.run(
         [BINDER / "start", "printenv", "JUPYTER_CONFIG_PATH"], capture_output=True, text=True, check=True
     ).stdout.strip()
     assert shown.split(":")[0] == str(BINDER)
     settings = json.loads((BINDER / "jupyter_server_config.json").read_text())
-    address = "/lab/tree/notebooks/00_start_here.ipynb"
-    assert settings["ServerApp"]["default_url"] == settings["LabApp"]["default_url"] == address
-    assert (ROOT / address.removeprefix("/lab/tree/")).exists()
+    assert settings["ServerApp"]["default_url"] == settings["LabApp"]["default_url"] == f"/lab/tree/{FIRST_LESSON}"
 
 
 @pytest.fixture
@@ -46,10 +45,10 @@ def network(tmp_path):
 
 
 @pytest.mark.slow
-def test_post_build_works_in_a_clean_environment_and_writes_nowhere_else(tmp_path, network):
+def test_post_build_works_in_a_clean_environment_and_writes_only_the_students_folder(tmp_path, network):
     repository, prefix, home, cache = (tmp_path / name for name in ("repository", "environment", "home", "cache"))
     unwanted = shutil.ignore_patterns(
-        ".git", ".venv", "build", "__pycache__", ".*_cache", ".hypothesis", ".ipynb_checkpoints"
+        ".git", ".venv", "build", "work", "__pycache__", ".*_cache", ".hypothesis", ".ipynb_checkpoints"
     )
     shutil.copytree(ROOT, repository, symlinks=True, ignore=unwanted)
     before = files(repository)
@@ -70,7 +69,9 @@ def test_post_build_works_in_a_clean_environment_and_writes_nowhere_else(tmp_pat
     assert all(
         (cache / name / member.name).is_file() for name, source in sources().items() for member in source.members
     )
-    assert files(repository) == before and not files(home)
+    made = files(repository) - before
+    assert {FIRST_LESSON, "work/progress.html"} <= made and all(name.startswith("work/") for name in made)
+    assert before <= files(repository) and not files(home)
     listing = subprocess.run(
         [prefix / "bin/pip", "list", "--format=json"], env=clean, capture_output=True, check=True
     ).stdout
