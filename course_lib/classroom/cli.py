@@ -1,6 +1,7 @@
 """The command ``course``. Heavy imports wait inside the commands, so that --help answers at once."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -253,6 +254,7 @@ class _Terminal:
 
 def main() -> None:
     """Entry point: every failure is one sentence on the error stream and an exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a session that closes ends it as Ctrl-C does: all of it
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:

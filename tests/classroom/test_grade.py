@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from distributed import LocalCluster
 from tiny_class import LESSON, RIGHT, mark
@@ -64,7 +65,8 @@ def command(tmp_path: Path, lesson: Path, *more: str) -> list[str]:
     return [sys.executable, "-m", "course_lib", "grade", str(tmp_path / "class"), *where, *more]
 
 
-def test_ctrl_c_stops_everything_and_the_same_command_goes_on(tmp_path, lesson, hand_in):
+@pytest.mark.parametrize("stop", [lambda pid: os.killpg(pid, signal.SIGINT), lambda pid: os.kill(pid, signal.SIGTERM)])
+def test_ctrl_c_stops_everything_and_the_same_command_goes_on(tmp_path, lesson, hand_in, stop):
     for name in ("ada", "bob", "cleo", "dan"):
         hand_in(name, RIGHT | {"0.1": ENDLESS})
     process = subprocess.Popen(
@@ -78,9 +80,12 @@ def test_ctrl_c_stops_everything_and_the_same_command_goes_on(tmp_path, lesson, 
     ends = time.monotonic() + 100
     while not list(papers.rglob("*.json")) and time.monotonic() < ends:
         time.sleep(0.2)
-    os.killpg(process.pid, signal.SIGINT)
+    started_by_it = psutil.Process(process.pid).children(recursive=True)
+    stop(process.pid)
     assert "the same command goes on" in process.communicate(timeout=30)[1] and process.returncode == 130
     graded = len(list(papers.rglob("*.json")))
+    left = psutil.wait_procs(started_by_it, timeout=10)[1]
+    assert all(process.status() == psutil.STATUS_ZOMBIE for process in left)
     assert 0 < graded < 4 and not (tmp_path / "grades" / "grades.csv").exists()
     again = subprocess.run(command(tmp_path, lesson, "--seconds", "3"), capture_output=True, text=True, check=True)
     assert "to be graded: 4." in again.stdout  # none was whole

@@ -294,7 +294,8 @@ def test_lessons_side_by_side_leave_what_one_by_one_leaves(tmp_path):
     assert runs[1].peak_rss_mb > 300 > runs[0].peak_rss_mb > 0  # to each its own
 
 
-def test_ctrl_c_with_lessons_side_by_side_leaves_nothing_half_done(tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_with_lessons_side_by_side_leaves_nothing_half_done(tmp_path, how):
     notebooks, out = tmp_path / "nb", tmp_path / "out"
     for name in ("00_long", "01_long", "02_later"):
         write_lesson(
@@ -306,7 +307,7 @@ def test_ctrl_c_with_lessons_side_by_side_leaves_nothing_half_done(tmp_path):
     while not all((tmp_path / name).exists() for name in ("00_long", "01_long")):
         time.sleep(0.05)
     started_by_it = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert errors == f"Stopped: what was finished is in {out}; go on with `course run 00 01 02`.\n"
