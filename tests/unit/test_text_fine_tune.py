@@ -310,3 +310,11 @@ def test_what_is_kept_grows_with_the_batch():
         training_cost(BertClassifier(2, recipe=Recipe(batch_size=b)), ["the same text"] * 16, steps=1) for b in (1, 8)
     )
     assert 6 < eight.kept_mb / one.kept_mb < 9
+
+
+def test_16_bits_keep_less_for_the_way_back():
+    whole, half = (
+        training_cost(BertClassifier(2, frozen_layers=4, recipe=Recipe(batch_size=16, bf16=b)), ["word " * 99] * 16, 0)
+        for b in (False, True)
+    )
+    assert 0.5 < half.kept_mb / whole.kept_mb < 0.9  # not half: sums stay in 32 bits, and weights lie there twice
