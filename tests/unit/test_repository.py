@@ -161,6 +161,14 @@ def test_every_picture_has_words_for_people_who_hear_it(path):
                 assert len(output.metadata["image/png"].get("alt", "").split()) >= 5, cell.source
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_cell_shows_a_number_with_all_its_digits(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        for output in cell.get("outputs", []):
+            shown = output.get("data", {}).get("text/plain", "")
+            assert not re.fullmatch(r"-?\d+\.\d{6,}", shown), f"{shown}: end the cell with a semicolon"
+
+
 def test_readme_table_is_the_committed_summary_of_a_measured_run():
     summary = json.loads((ROOT / "tests/notebooks/expected/summary.json").read_text())
     assert [entry["lesson"] for entry in summary] == [path.stem for path in NOTEBOOKS]
