@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from course_lib.text.fine_tune import FineTuned, Text
+from course_lib.text.training import products_in_16_bits
 
 
 class LiveTensors(TorchDispatchMode):
@@ -81,7 +82,7 @@ def training_cost(classifier: FineTuned, texts: Sequence[Text], steps: int = 3) 
     held = memory.now
 
     def forward(rows: np.ndarray) -> torch.Tensor:
-        with torch.autocast(torch.device(classifier.device).type, torch.bfloat16, enabled=classifier.recipe.bf16):
+        with products_in_16_bits(classifier.device, classifier.recipe.bf16):
             return loss_of(rows)
 
     def learn(loss: torch.Tensor) -> None:

@@ -168,6 +168,11 @@ def train(
     return Trained(pd.DataFrame(rows).set_index("epoch"), np.array(step_losses), best_epoch, micro)
 
 
+def products_in_16_bits(device: torch.device | str, enabled: bool) -> torch.autocast:
+    """While entered and ``enabled``, products on ``device`` are in bfloat16; weights and sums stay in float32."""
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=enabled)
+
+
 def _gradients(
     model: nn.Module,
     loss: Loss,
@@ -185,7 +190,7 @@ def _gradients(
             total = 0.0
             for start in range(0, len(share), micro):
                 piece = share[start : start + micro]
-                with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16):
+                with products_in_16_bits(device, bf16):
                     part = loss(model, piece) * (len(piece) / len(batch))
                 part.backward()
                 total += part.item()
