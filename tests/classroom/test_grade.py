@@ -4,14 +4,13 @@ import csv
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 from distributed import LocalCluster
+from real_command import course, still_running
 from tiny_class import LESSON, RIGHT, mark
 
 from course_lib.classroom.grading.results import load
@@ -60,35 +59,28 @@ def test_an_interrupted_paper_goes_on_where_it_stopped(tmp_path, hand_in, grade)
 
 
 def command(tmp_path: Path, lesson: Path, *more: str) -> list[str]:
-    """``course grade`` for the class in ``tmp_path``."""
+    """Arguments of ``course`` that grade the class in ``tmp_path``."""
     where = ["--out", str(tmp_path / "grades"), "--notebooks", str(lesson.parent)]
-    return [sys.executable, "-m", "course_lib", "grade", str(tmp_path / "class"), *where, *more]
+    return ["grade", str(tmp_path / "class"), *where, *more]
 
 
-@pytest.mark.parametrize("stop", [lambda pid: os.killpg(pid, signal.SIGINT), lambda pid: os.kill(pid, signal.SIGTERM)])
-def test_ctrl_c_stops_everything_and_the_same_command_goes_on(tmp_path, lesson, hand_in, stop):
+@pytest.mark.parametrize(("kill", "how"), [(os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM)])
+def test_ctrl_c_stops_everything_and_the_same_command_goes_on(tmp_path, lesson, hand_in, kill, how):
     for name in ("ada", "bob", "cleo", "dan"):
         hand_in(name, RIGHT | {"0.1": ENDLESS})
-    process = subprocess.Popen(
-        command(tmp_path, lesson, "--seconds", "3"),
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # pytest's workers ignore it, and hand that on
-    )
+    process = course(*command(tmp_path, lesson, "--seconds", "3"), start_new_session=True)
     papers = tmp_path / "grades" / "papers"
     ends = time.monotonic() + 100
     while not list(papers.rglob("*.json")) and time.monotonic() < ends:
         time.sleep(0.2)
     started_by_it = psutil.Process(process.pid).children(recursive=True)
-    stop(process.pid)
+    kill(process.pid, how)
     assert "the same command goes on" in process.communicate(timeout=30)[1] and process.returncode == 130
     graded = len(list(papers.rglob("*.json")))
-    left = psutil.wait_procs(started_by_it, timeout=10)[1]
-    assert all(process.status() == psutil.STATUS_ZOMBIE for process in left)
+    assert not still_running(started_by_it)
     assert 0 < graded < 4 and not (tmp_path / "grades" / "grades.csv").exists()
-    again = subprocess.run(command(tmp_path, lesson, "--seconds", "3"), capture_output=True, text=True, check=True)
-    assert "to be graded: 4." in again.stdout  # none was whole
+    again = course(*command(tmp_path, lesson, "--seconds", "3")).communicate()[0]
+    assert "to be graded: 4." in again  # none was whole
     assert {row["total"] for row in rows(tmp_path).values()} == {"3"}
 
 
@@ -121,8 +113,9 @@ def test_a_cluster_that_does_not_answer_is_named(hand_in, grade):
 
 
 def test_a_place_that_is_not_there_is_one_sentence(tmp_path, lesson):
-    done = subprocess.run(command(tmp_path, lesson), capture_output=True, text=True)
-    assert done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1 and "class" in done.stderr
+    process = course(*command(tmp_path, lesson))
+    _, errors = process.communicate()
+    assert process.returncode == 1 and len(errors.strip().splitlines()) == 1 and "class" in errors
 
 
 def test_what_is_no_secret_is_not_taken_for_one(tmp_path, hand_in, grade):

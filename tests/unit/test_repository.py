@@ -166,7 +166,7 @@ def test_no_cell_shows_a_number_with_all_its_digits(path):
     for cell in nbformat.read(path, as_version=4).cells:
         for output in cell.get("outputs", []):
             shown = output.get("data", {}).get("text/plain", "")
-            assert not re.fullmatch(r"-?\d+\.\d{6,}", shown), f"{shown}: end the cell with a semicolon"
+            assert not re.fullmatch(r"-?\d+\.\d{6,}", shown), f"{shown}: record before you print"
 
 
 def test_readme_table_is_the_committed_summary_of_a_measured_run():
