@@ -1,0 +1,65 @@
+"""Lists, tuples, arrays, Series and tensors mean the same; what is none of them gets one sentence."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from course_lib import inputs
+from course_lib.errors import CourseError
+
+WAYS = [list, tuple, np.array, lambda v: pd.Series(v, index=range(len(v))[::-1]), torch.tensor]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_to_write_numbers_down_means_the_same(way):
+    assert inputs.ids("users", way([2, 0, 1]), 3).tolist() == [2, 0, 1]
+    assert inputs.mask("candidates", way([2, 0]), 4).tolist() == [True, False, True, False]
+    assert inputs.mask("candidates", way([True, False, True]), 3).tolist() == [True, False, True]
+    assert inputs.array("scores", way([0.5, 2.0])).tolist() == [0.5, 2.0]
+    assert inputs.labels("labels", way([1.0, 0.0]), 2).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("way", [list, tuple, np.array, lambda v: pd.Series(v, index=range(len(v))[::-1])])
+def test_every_way_to_write_texts_down_means_the_same(way):
+    assert inputs.texts("texts", way(["b", "a"])) == ["b", "a"]
+
+
+def test_a_tensor_that_learns_is_read():
+    assert inputs.array("scores", torch.ones(2, requires_grad=True)).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: inputs.ids("users", [True, False], 5), "flatnonzero"),
+        (lambda: inputs.ids("users", [-1], 5), "from 0 to 4; got -1"),
+        (lambda: inputs.ids("users", [5], 5), "got 5"),
+        (lambda: inputs.ids("users", [0.5], 5), "whole numbers"),
+        (lambda: inputs.mask("items", [True], 2), r"shape \(1,\), expected \(2,\)"),
+        (lambda: inputs.labels("labels", [0, 1.5], 2), "whole numbers"),
+        (lambda: inputs.array("scores", [1, np.nan]), "1 of 2"),
+        (lambda: inputs.array("scores", ["a"]), "numbers"),
+        (lambda: inputs.array("scores", [[1], [1, 2]]), "different lengths"),
+        (lambda: inputs.array("scores", [[1.0]], ndim=1), r"shape \(1, 1\)"),
+        (lambda: inputs.texts("texts", "one"), r"\[text\]"),
+        (lambda: inputs.texts("texts", ["a", None]), "number 1 is None"),
+        (lambda: inputs.texts("texts", pd.Series(["a", np.nan])), "number 1 is nan"),
+        (lambda: inputs.texts("texts", []), "at least one"),
+        (lambda: inputs.same_length(texts=[1], labels=[1, 2]), "1 texts, 2 labels"),
+        (lambda: inputs.number("lam", 0, above=0), "lam is above 0; got 0"),
+        (lambda: inputs.number("p", 1.5, at_least=0, at_most=1), "at least 0 and at most 1; got 1.5"),
+        (lambda: inputs.number("lam", float("nan")), "a number; got nan"),
+        (lambda: inputs.number("lam", True), "got True"),
+        (lambda: inputs.whole("d", 3.0), "whole number"),
+        (lambda: inputs.whole("d", 0, at_least=1), "at least 1; got 0"),
+    ],
+)
+def test_what_is_none_of_them_is_one_sentence(call, words):
+    with pytest.raises(CourseError, match=words):
+        call()
+
+
+def test_numpys_own_scalars_are_pythons():
+    assert type(inputs.number("lam", np.float32(2), above=0)) is float
+    assert type(inputs.whole("d", np.int64(2))) is int
