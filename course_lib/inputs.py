@@ -110,9 +110,7 @@ def texts(what: str, values: Iterable[Any], *, empty: bool = False) -> list[str]
     found = list(values)
     for place, text in enumerate(found):
         if not isinstance(text, str):
-            raise CourseError(
-                f"{what} are strings, and number {place} is {_short(text)}: write '' for a missing one, or leave it out."
-            )
+            raise CourseError(f"{what} are strings, and number {place} is {_short(text)}: write '' for a missing one.")
     if not (found or empty):
         raise CourseError(f"There is no text among {what}: at least one is needed.")
     return [str(text) for text in found]  # numpy's strings as Python's
