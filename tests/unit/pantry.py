@@ -47,6 +47,10 @@ class Kind:
 class Fixed(Kind):
     """Passed as it is: a function, a path, a fitted model."""
 
+    def fresh(self) -> Any:
+        """The value itself; some cannot be copied."""
+        return self.value
+
 
 class Choice(Kind):
     """One of a few words."""
@@ -213,8 +217,6 @@ class Rows(Kind):
 
     def trials(self, parameter: inspect.Parameter) -> Iterator[Trial]:
         yield Trial("no rows", self.value.keep(np.zeros(0, dtype=int)), "sound")
-        infinite = self.value.table.assign(rating=INF)
-        yield Trial("infinite ratings", Interactions(infinite, N_USERS, N_ITEMS), "sound")
 
 
 @dataclass(frozen=True)

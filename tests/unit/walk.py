@@ -171,7 +171,8 @@ class Uses:
     def result(self, changes: Changes) -> Any:
         """What the function gives, or {method: what it gives}; where one method's argument is changed, of it alone."""
         if not inspect.isclass(self.target.thing):
-            return self.call("", self.target.thing, changes)
+            found = self.call("", self.target.thing, changes)
+            return list(found) if isinstance(found, Iterator) else found
         changed = {part for part, _ in changes} - {"", "fit"}
         methods = [part for part in self.parts if part not in ("", "fit") and (not changed or part in changed)]
         model = self.made(changes)
