@@ -68,7 +68,7 @@ def training_steps(examples: int, batch_size: int, epochs: int) -> int:
 
 def recipe(method: str, **others: Any) -> Recipe:
     """A `Recipe` with the learning rate that suits ``method``, and the same rate for the head whatever the method."""
-    inputs.one_of("adapter", method, RATE)
+    inputs.choice("adapter", method, RATE)
     return Recipe(learning_rate=RATE[method], head_rate=HEAD_RATE / RATE[method], **others)
 
 

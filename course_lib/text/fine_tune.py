@@ -220,7 +220,7 @@ class BertClassifier(FineTuned):
     ):
         super().__init__(encoder, **settings)
         self.n_classes = self.n_outputs = inputs.whole("n_classes", n_classes, at_least=2)
-        self.metric, self.weights = inputs.one_of("metric", metric, SCORES), None
+        self.metric, self.weights = inputs.choice("metric", metric, SCORES), None
         if weights is not None:
             self.weights = inputs.array("weights", weights, ndim=1)
             if len(self.weights) != n_classes or (self.weights < 0).any() or not self.weights.any():

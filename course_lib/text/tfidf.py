@@ -34,7 +34,7 @@ class TfidfClassifier:
     ):
         self.n_classes = inputs.whole("n_classes", n_classes, at_least=2)
         self.C_grid, self.min_df = _grid("C_grid", C_grid), inputs.whole("min_df", min_df, at_least=1)
-        self.metric, self.balanced = inputs.one_of("metric", metric, SCORES), balanced
+        self.metric, self.balanced = inputs.choice("metric", metric, SCORES), balanced
 
     def fit(self, texts: Sequence[Text], labels: np.ndarray, valid: tuple[Sequence[Text], np.ndarray]) -> Self:
         """The vocabulary and the weights come from ``texts`` (n,) alone; ``valid`` chooses C.

@@ -57,7 +57,7 @@ class Recipe:
             inputs.number(name, getattr(self, name), above=0)
         inputs.number("weight_decay", self.weight_decay, at_least=0)
         inputs.number("warm_up_share", self.warm_up_share, at_least=0, at_most=1)
-        inputs.one_of("optimiser", self.optimiser, ("adamw", "sgd"))
+        inputs.choice("optimiser", self.optimiser, ("adamw", "sgd"))
         if self.micro_batch is not None:
             inputs.whole("micro_batch", self.micro_batch, at_least=1)
 

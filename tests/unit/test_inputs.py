@@ -55,7 +55,7 @@ def test_a_tensor_that_learns_is_read():
         (lambda: inputs.texts("texts", {"a"}), "got a set"),
         (lambda: inputs.texts("texts", pd.DataFrame({"text": ["a"]})), "got a DataFrame"),
         (lambda: inputs.texts("texts", None), "got a NoneType"),
-        (lambda: inputs.one_of("metric", "f2", ("auc",)), "no metric 'f2'; known are auc"),
+        (lambda: inputs.choice("metric", "f2", ("auc",)), "no metric 'f2': choose one of auc"),
         (lambda: inputs.generator(-1), "seed is at least 0; got -1"),
         (lambda: inputs.generator([1, -1]), "a seed is at least 0"),
         (lambda: inputs.generator(None), "whole number; got None"),

@@ -188,9 +188,9 @@ def test_missing_or_impossible_labels_are_refused(labels):
 
 
 def test_mistakes_are_named():
-    with pytest.raises(CourseError, match="no metric 'f2'; known are accuracy"):
+    with pytest.raises(CourseError, match="no metric 'f2': choose one of accuracy"):
         BertClassifier(metric="f2")
-    with pytest.raises(CourseError, match="no optimiser 'adam'; known are adamw, sgd"):
+    with pytest.raises(CourseError, match="no optimiser 'adam': choose one of adamw, sgd"):
         BertClassifier(recipe=Recipe(optimiser="adam")).fit(["a"], [0], (["b"], [1]))
     with pytest.raises(CourseError, match="frozen_layers is from 0 to 6"):
         BertClassifier(frozen_layers=7).fit(["a"], [0], (["b"], [1]))
