@@ -214,6 +214,9 @@ def test_ada_and_minus_ada_do_not_exchange_their_marks():
         'ada,05,5.1,1,"Good\nbob,05,5.1,0,\n',
         'ada,05,5.1,1,"Good\nbob,05,5.1,0,"copied"\n',
         'ada,05,5.1,1,"Good\nbob,05,5.1,0,"\n',
+        'ada,05,5.1,1,"Good\nbob,05,,,fine\n',
+        'ada,05,5.1,1,"Good\nbob,05,,,"\n',
+        'ada,05,5.1,1,"Good" but slow\n',
     ],
 )
 def test_a_quotation_mark_that_takes_in_other_rows_is_one_sentence_with_its_line(tmp_path, text):

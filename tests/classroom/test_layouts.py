@@ -189,9 +189,14 @@ def test_a_whole_copy_of_the_course_counts_for_what_is_in_work(tmp_path):
     copy |= {"notebooks/00_start_here.ipynb": "ours", "build/course/00_start_here.ipynb": "solved"}
     files = {f"ada/course/{name}": content for name, content in copy.items()}
     files |= {f"bob/{name}": content for name, content in copy.items() if name[0] != "w"}
-    files |= {f"cleo/notebooks/{FILE}": "a folder of theirs"}
+    files |= {f"cleo/notebooks/{FILE}": "theirs", f"dan/work/{FILE}": "mine", f"dan/notebooks/{FILE}": "ours"}
+    files |= {"dan/notebooks/00_start_here.ipynb": "ours"}
     found = collected(tmp_path, files)
-    assert contents(found.submissions) == {("ada", "", FIVE): "mine", ("cleo", "", FIVE): "a folder of theirs"}
+    assert list(contents(found.submissions).items()) == [
+        (("ada", "", FIVE), "mine"),
+        (("cleo", "", FIVE), "theirs"),
+        (("dan", "", FIVE), "mine"),
+    ]
     assert list(found.reasons) == [Person("bob")] and "what is in work/ counts" in found.reasons[Person("bob")][0]
 
 

@@ -289,6 +289,17 @@ def test_loose_notebooks_of_one_student_cost_no_other_a_row(tmp_path, monkeypatc
     assert len(problems) == 1 and "40 times" in problems[0] and size_of(tmp_path / "scratch") == 1006
 
 
+def test_what_lies_open_takes_no_room_of_a_students_zips(tmp_path, monkeypatch):
+    monkeypatch.setattr(intake, "MOST_UPLOAD", 1000)
+    own = {
+        "Ada/00_start_here.ipynb": "a" * 900,
+        "Ada/work.zip": zip_bytes({f"{FIVE}.ipynb": "b" * 900}),
+        "Bob/x.txt": "",
+    }
+    found, problems = collected(make_zip(tmp_path / "class.zip", own), tmp_path)
+    assert [text[0] for text in found.values()] == ["a", "b"] and len(problems) == 1
+
+
 def test_damaged_notebooks_and_zips_without_end_are_not_all_tried(tmp_path, monkeypatch):
     tried = []
     monkeypatch.setattr(intake.Room, "take", lambda room, found, nested=False: tried.append(found) or refuse())

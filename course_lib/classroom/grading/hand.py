@@ -24,6 +24,7 @@ from course_lib.paths import write_atomic
 COLUMNS = ("student", "lesson", "exercise", "points", "comment")
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)")  # Excel writes 1,5 in half of Europe
 GIVEN = "hand_marks.json"  # beside the papers
+LESSON = re.compile(r"\d{1,2}[a-z]?(_.*)?", re.IGNORECASE)
 LABEL = re.compile(r"\d+\w*[.,]\d+")  # of an exercise
 
 
@@ -91,13 +92,18 @@ def _rows(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]]]:
         raise CourseError(
             f"{path} is not a table from line {line} on ({error}): mend the quotation marks there."
         ) from error
+    header = [name.casefold() for name in rows[0][1]] if rows else []
     for line, cells in rows:
-        for part in (part for cell in cells for part in cell.splitlines()[1:]):
-            if any(LABEL.fullmatch(inner.strip(' "')) for inner in part.split(delimiter)[1:-1]):
-                raise CourseError(
-                    f"{path}, line {line}: a quotation mark there opens and takes in the next rows: close it."
-                )
+        if any(_is_row(part.split(delimiter), header) for cell in cells for part in cell.splitlines()[1:]):
+            raise CourseError(f"{path}, line {line}: a quotation mark there takes in the rows below: close it.")
     return rows
+
+
+def _is_row(cells: Sequence[str], header: Sequence[str]) -> bool:
+    """Whether a line within a comment is a row of the table, which a quotation mark has taken in."""
+    lesson = header.index("lesson") if "lesson" in header else 0
+    whole = len(cells) >= len(header) and LESSON.fullmatch(cells[lesson].strip())
+    return bool(whole) or any(LABEL.fullmatch(cell.strip(' "')) for cell in cells[1:-1])
 
 
 def start_hand(path: Path) -> None:
