@@ -7,10 +7,12 @@ index says nothing.
 
 import math
 import numbers as kinds
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Set
+from functools import partial
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from course_lib.errors import CourseError
 
@@ -49,14 +51,48 @@ def whole(name: str, value: Any, *, at_least: int | None = None, at_most: int | 
     return int(value)
 
 
-def array(what: str, values: Any, *, ndim: int | None = None, finite: bool = True) -> np.ndarray:
-    """``values`` as an array of floats, of ``ndim`` dimensions; with ``finite`` neither NaN nor infinite."""
+POSITIVE, NOT_NEGATIVE = partial(number, above=0), partial(number, at_least=0)
+SHARE = partial(number, at_least=0, at_most=1)
+COUNT, NATURAL = partial(whole, at_least=1), partial(whole, at_least=0)
+SEED, SEED_32 = partial(whole, at_least=0, at_most=2**63 - 1), partial(whole, at_least=0, at_most=2**32 - 1)
+
+
+def settings(owner: Any, **ranges: Callable[[str, Any], int | float]) -> None:
+    """Check the attributes of ``owner``, called in its ``__post_init__``: settings(self, lam=POSITIVE, seed=SEED)."""
+    for name, check in ranges.items():
+        value = getattr(owner, name)
+        found = check(name, value)
+        if isinstance(value, np.generic):
+            object.__setattr__(owner, name, found)  # numpy's scalars as Python's, in frozen classes too
+
+
+def choice(name: str, value: Any, known: Iterable[str]) -> str:
+    """``value``, which has to be one of ``known``."""
+    known = tuple(known)
+    if not (isinstance(value, str) and value in known):
+        raise CourseError(f"There is no {name} {_short(value)}: choose one of {', '.join(known)}.")
+    return value
+
+
+def generator(seed: Any) -> np.random.Generator:
+    """NumPy's random numbers from ``seed``: a whole number of at least 0, or a list of them."""
+    if isinstance(seed, list | tuple | np.ndarray) and np.ndim(seed) == 1 and len(seed):
+        return np.random.default_rng([whole("a seed", one, at_least=0) for one in seed])
+    return np.random.default_rng(whole("seed", seed, at_least=0))
+
+
+def array(what: str, values: Any, *, ndim: int | None = None, finite: bool = True, keep: bool = False) -> np.ndarray:
+    """``values`` as an array of floats, of ``ndim`` dimensions; with ``finite`` neither NaN nor infinite.
+
+    The result is the caller's own, float64; with ``keep`` an array of floats is itself, in its own precision.
+    """
     found = _plain(values)
     if found.dtype.kind not in "biuf":
         raise CourseError(f"{what} are numbers; got values of type {found.dtype}.")
     if ndim is not None and found.ndim != ndim:
         raise CourseError(f"{what} have {ndim} dimension{'s' * (ndim > 1)}; got the shape {found.shape}.")
-    return all_finite(what, found.astype(float)) if finite else found.astype(float)
+    found = found if keep and found.dtype.kind == "f" else found.astype(float)
+    return all_finite(what, found) if finite else found
 
 
 def all_finite(what: str, values: np.ndarray, advice: str = "look for 0 / 0 or a training that diverged") -> np.ndarray:
@@ -65,6 +101,16 @@ def all_finite(what: str, values: np.ndarray, advice: str = "look for 0 / 0 or a
     if bad.any():
         raise CourseError(f"{what} hold NaN or an infinite value, {int(bad.sum())} of {bad.size}: {advice}.")
     return values
+
+
+def matrix(what: str, values: Any, shape: tuple[int | None, int | None] = (None, None)) -> sp.csr_matrix:
+    """``values`` as a sparse matrix of finite numbers; ``shape``: rows and columns it must have, None for any."""
+    found = values.tocsr() if sp.issparse(values) else sp.csr_matrix(array(what, values, ndim=2))
+    if any(n is not None and n != m for n, m in zip(shape, found.shape, strict=True)):
+        told = ", ".join("any" if n is None else str(n) for n in shape)
+        raise CourseError(f"{what} have the shape {found.shape}, expected ({told}).")
+    all_finite(what, found.data)
+    return found if isinstance(found, sp.csr_matrix) else sp.csr_matrix(found)
 
 
 def ids(what: str, values: Any, n: int) -> np.ndarray:
@@ -105,15 +151,25 @@ def texts(what: str, values: Iterable[Any], *, empty: bool = False) -> list[str]
     """``values`` as a list of strings. A single string, a missing value (None, NaN) and, unless ``empty``, no text at
     all are refused.
     """
-    if isinstance(values, str):
-        raise CourseError(f"{what} are a list of strings: wrap one text as [text].")
-    found = list(values)
+    found = listed(what, values, "strings")
     for place, text in enumerate(found):
         if not isinstance(text, str):
             raise CourseError(f"{what} are strings, and number {place} is {_short(text)}: write '' for a missing one.")
     if not (found or empty):
         raise CourseError(f"There is no text among {what}: at least one is needed.")
     return [str(text) for text in found]  # numpy's strings as Python's
+
+
+def listed(what: str, values: Any, kind: str) -> list[Any]:
+    """``values``, which have an order, as a list. A single string, a mapping, a set and a table are refused: what
+    stands in their rows would be left out or shuffled.
+    """
+    if isinstance(values, str | bytes):
+        raise CourseError(f"{what} are a list of {kind}: wrap one text as [text].")
+    unordered = isinstance(values, Mapping | Set) or hasattr(values, "columns")
+    if unordered or not isinstance(values, Iterable) or (hasattr(values, "ndim") and values.ndim == 0):
+        raise CourseError(f"{what} are a list of {kind}; got a {type(values).__name__}.")
+    return list(values)
 
 
 def same_length(**parts: Any) -> int:
@@ -128,7 +184,7 @@ def same_length(**parts: Any) -> int:
 def _plain(values: Any) -> np.ndarray:
     """``values`` as an array; a tensor that learns is detached first."""
     if hasattr(values, "detach"):
-        values = values.detach().cpu().float() if values.dtype.is_floating_point else values.detach().cpu()
+        values = values.detach().cpu().double() if values.dtype.is_floating_point else values.detach().cpu()
     try:
         return np.asarray(values)
     except ValueError as error:  # rows of different lengths

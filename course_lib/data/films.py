@@ -21,6 +21,7 @@ import pandera.pandas as pa
 from course_lib.data.fetch import fetch
 from course_lib.data.interactions import validated
 from course_lib.data.movielens import load_films
+from course_lib.inputs import NATURAL
 from course_lib.paths import ROOT
 
 ALIASES = ROOT / "datasets" / "film_aliases.csv"
@@ -257,7 +258,8 @@ def load_catalogue() -> pd.DataFrame:
 
 
 def item_texts(catalogue: pd.DataFrame, people: int = 6) -> list[str]:
-    """One text a film, made of facts: title, year, genres, at most ``people`` of each kind, country. Never ratings."""
+    """One text a film, made of facts: title, year, genres, at most ``people`` ≥ 0 of each kind, country. No ratings."""
+    NATURAL("people", people)
     texts = []
     for film in catalogue.itertuples():
         facts = [

@@ -9,6 +9,7 @@ import pandas as pd
 import pandera.pandas as pa
 from scipy.sparse import csr_matrix
 
+from course_lib import inputs
 from course_lib.errors import CourseError
 
 
@@ -42,8 +43,8 @@ INTERACTIONS = pa.DataFrameSchema(
 class Interactions:
     """Who rated what: one row per interaction, users and items numbered from 0.
 
-    table: columns user, item (int64), rating (float64), time (int64, seconds since 1970).
-    The two sizes are those of the catalogue, not of this table: a cold item has a number and no row.
+    table: columns user, item (int64), rating (float64, finite), time (int64, seconds since 1970).
+    n_users, n_items ≥ 0 are those of the catalogue, not of this table: a cold item has a number and no row.
     """
 
     table: pd.DataFrame
@@ -52,6 +53,8 @@ class Interactions:
 
     def __post_init__(self) -> None:
         validated(self.table, INTERACTIONS, "interactions")
+        inputs.all_finite("Ratings", self.rating, "drop those rows")
+        inputs.settings(self, n_users=inputs.NATURAL, n_items=inputs.NATURAL)
         for column, size in (("user", self.n_users), ("item", self.n_items)):
             if len(self.table) and self.table[column].max() >= size:
                 raise CourseError(f"Interactions name {column} {self.table[column].max()}, but there are only {size}.")
@@ -80,10 +83,11 @@ class Interactions:
         return self.table["time"].to_numpy()
 
     def keep(self, rows: np.ndarray) -> "Interactions":
-        """The interactions selected by ``rows``: a boolean mask or positions."""
-        return Interactions(
-            self.table.loc[rows] if rows.dtype == bool else self.table.iloc[rows], self.n_users, self.n_items
-        )
+        """The interactions selected by ``rows``: a boolean mask (n,) or positions from 0 to n - 1, in their order."""
+        rows = np.asarray(rows)
+        if rows.dtype == bool:
+            return Interactions(self.table[inputs.mask("rows", rows, len(self))], self.n_users, self.n_items)
+        return Interactions(self.table.iloc[inputs.ids("rows", rows, len(self))], self.n_users, self.n_items)
 
     def concat(self, other: "Interactions") -> "Interactions":
         """Both tables, one after the other."""
@@ -96,6 +100,7 @@ class Interactions:
 
     def matrix(self, values: Literal["ones", "rating"] = "ones") -> csr_matrix:
         """R: (n_users, n_items), users are rows; the last of several ratings of one pair counts."""
+        inputs.choice("matrix of", values, ("ones", "rating"))
         last = self.distinct()
         data = np.ones(len(last)) if values == "ones" else last.rating
         return csr_matrix((data, (last.user, last.item)), shape=(self.n_users, self.n_items))

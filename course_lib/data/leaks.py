@@ -19,6 +19,8 @@ def leaks(split: Split) -> dict[str, float]:
     own future: train holds rows of the same user from after it. new user, new item: train has no row of them.
     """
     train, test = split.train, split.test
+    if not len(train) or not len(test):
+        raise CourseError(f"The split {split.name!r} has no row in train or in test: there is nothing to compare.")
     last = pd.Series(train.time).groupby(train.user).max().reindex(test.user).to_numpy()
     return {
         "repeated": float(np.isin(pairs(test), pairs(train)).mean()),

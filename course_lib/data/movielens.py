@@ -8,6 +8,7 @@ import pandera.pandas as pa
 
 from course_lib.data.fetch import fetch
 from course_lib.data.interactions import Interactions, validated
+from course_lib.inputs import number
 
 N_USERS, N_ITEMS = 943, 1682
 _OCCUPATION, _GENDER = pa.Column(str), pa.Column(str, pa.Check.isin(["F", "M"]))
@@ -41,8 +42,8 @@ def load_ratings() -> Interactions:
 
 
 def positives(ratings: Interactions, at_least: float = 4) -> Interactions:
-    """The ratings that count as "liked": at least ``at_least`` stars."""
-    return ratings.keep(ratings.rating >= at_least)
+    """The ratings that count as "liked": at least ``at_least`` stars, a finite number."""
+    return ratings.keep(ratings.rating >= number("at_least", at_least))
 
 
 def load_users() -> pd.DataFrame:

@@ -12,6 +12,7 @@ import pandera.pandas as pa
 from course_lib.data.fetch import fetch
 from course_lib.data.interactions import validated
 from course_lib.errors import CourseError
+from course_lib.inputs import choice
 
 PolicyName = Literal["random", "bts"]
 Campaign = Literal["all", "men", "women"]
@@ -34,6 +35,7 @@ LOG = pa.DataFrameSchema(
 
 def validated_log(table: pd.DataFrame, campaign: Campaign, name: str) -> pd.DataFrame:
     """``table`` if it is a log of ``campaign``; otherwise one sentence about what is wrong."""
+    choice("campaign", campaign, N_ITEMS)
     validated(table, LOG, name)
     largest = table["item"].max() if len(table) else 0
     if largest >= N_ITEMS[campaign]:

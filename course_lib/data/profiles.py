@@ -14,10 +14,12 @@ from sklearn.utils.extmath import randomized_svd
 
 from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
+from course_lib.inputs import COUNT, NOT_NEGATIVE, SEED_32, array, ids, settings
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
-    """Rows of length 1; a zero row stays zero."""
+    """Rows (n, d) of length 1; a zero row stays zero."""
+    rows = array("rows", rows, ndim=2, keep=True)
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
@@ -26,10 +28,14 @@ class BehaviourProfile:
     """X ≈ U Σ Vᵀ with the d largest singular values: u_i is row i of U Σ, v_j row j of V.
 
     Cremonesi, Koren, Turrin (2010), Performance of recommender algorithms on top-N recommendation tasks, RecSys.
+    d: width, ≥ 1. seed: ≥ 0, below 2³².
     """
 
     d: int = 32
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        settings(self, d=COUNT, seed=SEED_32)
 
     def fit(self, train: Interactions) -> Self:
         """Decompose the training matrix."""
@@ -39,7 +45,7 @@ class BehaviourProfile:
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """u_i · v_j, (len(users), n_items)."""
-        return self.users_[users] @ self.items_.T
+        return self.users_[ids("users", users, len(self.users_))] @ self.items_.T
 
 
 @dataclass
@@ -54,15 +60,16 @@ class TextProfile:
 
     def fit(self, train: Interactions) -> Self:
         """Average each user's history."""
-        if len(self.vectors) != train.n_items:
-            raise CourseError(f"There are {train.n_items} items, but text vectors of {len(self.vectors)}.")
-        self.items_ = unit(self.vectors - self.vectors.mean(axis=0))  # (n_items, d)
+        vectors = array("Text vectors", self.vectors, ndim=2, keep=True)
+        if len(vectors) != train.n_items:
+            raise CourseError(f"There are {train.n_items} items, but text vectors of {len(vectors)}.")
+        self.items_ = unit(vectors - vectors.mean(axis=0))  # (n_items, d)
         self.users_ = unit(train.matrix() @ self.items_)  # (n_users, d)
         return self
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """Cosines, (len(users), n_items)."""
-        return self.users_[users] @ self.items_.T
+        return self.users_[ids("users", users, len(self.users_))] @ self.items_.T
 
 
 def user_tags(
@@ -72,8 +79,9 @@ def user_tags(
 
     facts: for each item, its facts. lift = share of the user's rows with the fact, shrunk by ``prior`` rows of the
     average user, divided by the share of all rows. Columns user, tag, times, lift; best first; only facts that
-    occur ``at_least`` times in the history and have a lift above 1.
+    occur ``at_least`` times in the history and have a lift above 1. at_least, top: ≥ 1. prior: ≥ 0.
     """
+    COUNT("at_least", at_least), COUNT("top", top), NOT_NEGATIVE("prior", prior)
     if len(facts) != train.n_items:
         raise CourseError(f"There are {train.n_items} items, but facts of {len(facts)}.")
     long = (

@@ -14,6 +14,7 @@ import pandera.pandas as pa
 
 from course_lib.data.interactions import validated
 from course_lib.errors import CourseError
+from course_lib.inputs import whole
 from course_lib.paths import ROOT
 
 PRODUCTS = ROOT / "datasets" / "shop_products.csv"
@@ -96,8 +97,9 @@ def product_texts(products: pd.DataFrame, language: Language) -> list[str]:
 
 
 def relevance(queries: pd.DataFrame, n_items: int) -> np.ndarray:
-    """(len(queries), n_items) bool: True where the item is a right answer to the question."""
-    right = np.zeros((len(queries), n_items), dtype=bool)
+    """(len(queries), n_items) bool: True where the item is a right answer to the question. n_items: above all ids."""
+    largest = max((max(answers) for answers in queries["answers"]), default=-1)
+    right = np.zeros((len(queries), whole("n_items", n_items, at_least=largest + 1)), dtype=bool)
     for row, answers in enumerate(queries["answers"]):
         right[row, list(answers)] = True
     return right

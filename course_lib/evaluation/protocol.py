@@ -14,6 +14,7 @@ from course_lib.data.interactions import Interactions, Split
 from course_lib.errors import CourseError
 from course_lib.evaluation import metrics
 from course_lib.evaluation.significance import Interval, bootstrap_interval
+from course_lib.inputs import COUNT, SEED, array, mask, matrix
 
 
 class Recommender(Protocol):
@@ -31,22 +32,20 @@ def rank(scores: np.ndarray, seen: csr_matrix | None, n: int, seed: int = 0) -> 
 
     scores: (n_users, n_items). seen: (n_users, n_items), its non-zero items are never recommended. An item scored
     -inf is never recommended either. Ties: by one random order of the items, drawn from ``seed`` and the same for
-    all users, so that neither a lucky nor an unlucky item order decides. Raises CourseError on NaN.
+    all users, so that neither a lucky nor an unlucky item order decides. Raises CourseError on NaN and on +inf.
+    n ≥ 1. seed ≥ 0.
     """
-    scores = np.array(scores, dtype=float)
-    if n < 1:
-        raise CourseError(f"A list has at least one place; n was {n}.")
-    if scores.ndim != 2:
-        raise CourseError(f"Scores have the shape (users, items); got {scores.shape}.")
-    if np.isnan(scores).any():
+    scores, n = array("Scores", scores, ndim=2, finite=False), COUNT("n", n)
+    if not scores.shape[1]:
+        raise CourseError("There is no item to rank.")
+    if np.isnan(scores).any() or np.isposinf(scores).any():
         raise CourseError(
-            "Scores hold NaN, which cannot be ranked: look for 0 / 0 or a diverged training in the model."
+            "Scores hold NaN or +inf, which cannot be ranked: look for 0 / 0 or a diverged training in the model."
         )
     if seen is not None:
-        if seen.shape != scores.shape:
-            raise CourseError(f"The mask of seen items has the shape {seen.shape}, the scores have {scores.shape}.")
+        seen = matrix("The mask of seen items", seen, (scores.shape[0], scores.shape[1]))
         scores[seen.nonzero()] = -np.inf
-    order, k = np.random.default_rng(seed).permutation(scores.shape[1]), min(n, scores.shape[1])
+    order, k = np.random.default_rng(SEED("seed", seed)).permutation(scores.shape[1]), min(n, scores.shape[1])
     kth = torch.topk(torch.from_numpy(scores), k).values[:, -1:].numpy()  # (n_users, 1), each user's k-th best score
     user, place = (scores[:, order] >= kth).nonzero()  # k a user, more with ties: only these are sorted
     best = np.lexsort((-scores[user, order[place]], user))  # stable: within a tie, by place in the random order
@@ -117,25 +116,29 @@ def evaluate(
 
     Seen items are those of ``split.train``, with ``mask_valid`` those of valid too (this alone adds about .025 to
     NDCG@10 on MovieLens-100K, so say which). relevant: what counts as a hit; default all of ``split.test``.
-    candidates: (n_items,) bool, the items that may be recommended; default all. users: evaluate only these.
+    candidates: the items that may be recommended, a mask (n_items,) bool or ids; default all. users: evaluate only
+    these, a mask (n_users,) bool or ids. n ≥ 1. seed ≥ 0.
     """
     truth = (split.test if relevant is None else relevant).matrix()
+    if truth.shape != (split.train.n_users, split.train.n_items):
+        raise CourseError(f"The relevant items are of {truth.shape} users and items, the split is of others.")
     chosen = np.flatnonzero(np.diff(truth.indptr))
     if users is not None:
-        chosen = np.intersect1d(chosen, users)
+        chosen = chosen[mask("users", users, truth.shape[0])[chosen]]
+    allowed = None if candidates is None else mask("candidates", candidates, truth.shape[1])
     if not len(chosen):
         raise CourseError(f"No user of the split {split.name!r} has a relevant item in test: nothing can be evaluated.")
     seen = (split.fit_part if mask_valid else split.train).matrix()[chosen]
     relevant_of = np.asarray(truth[chosen].todense(), dtype=bool)
     per_user, lists = {}, {}
     for name, model in models.items():
-        scores = np.array(model.score(chosen), dtype=float)
+        scores = array(f"Scores of {name!r}", model.score(chosen), finite=False)
         if scores.shape != relevant_of.shape:
             raise CourseError(
                 f"The model {name!r} scores {scores.shape}, expected (users, items) = {relevant_of.shape}."
             )
-        if candidates is not None:
-            scores[:, ~candidates] = -np.inf
+        if allowed is not None:
+            scores[:, ~allowed] = -np.inf
         lists[name] = rank(scores, seen, n, seed)
         hits = np.take_along_axis(relevant_of, lists[name], axis=1) & (lists[name] >= 0)
         per_user[name] = {metric: f(hits, relevant_of.sum(axis=1)) for metric, f in metrics.RANKING.items()}

@@ -13,6 +13,7 @@ from course_lib.data.interactions import Split
 from course_lib.errors import CourseError
 from course_lib.evaluation.metrics import RANKING
 from course_lib.evaluation.protocol import Recommender, evaluate
+from course_lib.inputs import COUNT, SEED_32, all_finite, choice, number
 from course_lib.paths import disk_error
 
 if TYPE_CHECKING:
@@ -58,17 +59,20 @@ def tune(
     third of the trials, ten at most, are random, later ones look where good trials were (TPE; Bergstra et al. 2011,
     Algorithms for hyper-parameter optimization, NeurIPS). No trial starts after ``budget_seconds``; the same seed
     gives the same trials as long as the budget is not used up. The test part of ``split`` is never touched. A trial
-    whose model raises CourseError (a training that diverged) counts as failed, and the search goes on.
+    whose model raises CourseError (a training that diverged), has no solution (numpy's LinAlgError) or no finite score
+    counts as failed, and the search goes on. trials, n ≥ 1; budget_seconds ≥ 0; seed ≥ 0, below 2³².
 
     log_dir: a folder for TensorBoard (``tensorboard --logdir FOLDER``): the course of the search, and each trial's
     parameters beside its score. Raises CourseError if there is nothing to tune with, or if every trial failed.
     """
     import optuna
 
-    if not space or trials < 1:
-        raise CourseError(f"tune wants a parameter to vary and a trial to do; got {len(space)} and {trials}.")
-    if metric not in RANKING:
-        raise CourseError(f"There is no metric {metric!r} of rankings; known are {', '.join(RANKING)}.")
+    if not space:
+        raise CourseError("tune wants a parameter to vary, and space is empty.")
+    trials, n, seed = COUNT("trials", trials), COUNT("n", n), SEED_32("seed", seed)
+    choice("metric", metric, RANKING)
+    if budget_seconds != float("inf"):
+        number("budget_seconds", budget_seconds, at_least=0)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=min(10, -(-trials // 3)))
     study = optuna.create_study(direction="maximize", sampler=sampler)
@@ -76,15 +80,16 @@ def tune(
     best: tuple[float, dict[str, Any], Recommender] | None = None
     rows: list[dict[str, Any]] = []
     failure = ""
-    for number in progress(range(trials)):
+    for place in progress(range(trials)):
         begun = time.perf_counter()
         if rows and begun - started > budget_seconds:
             break
         trial = study.ask(dict(space))
         try:
             model = make_model(**trial.params).fit(choosing.train)
-            score = float(evaluate({"model": model}, choosing, n, seed=seed).per_user["model"][metric].mean())
-        except CourseError as error:
+            per_user = evaluate({"model": model}, choosing, n, seed=seed).per_user["model"][metric]
+            score = float(all_finite(f"The values of {metric}", per_user).mean())
+        except (CourseError, np.linalg.LinAlgError) as error:
             score, failure = float("nan"), str(error)
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
         else:
@@ -93,7 +98,7 @@ def tune(
                 best = score, trial.params, model
         seconds = time.perf_counter() - begun
         rows.append({**trial.params, "score": score, "best": best[0] if best else np.nan, "seconds": seconds})
-        log.trial(number, trial.params, rows[-1])
+        log.trial(place, trial.params, rows[-1])
     log.close()
     if best is None:
         raise CourseError(f"All {len(rows)} trials failed, the last with: {failure}")

@@ -17,8 +17,10 @@ import scipy.sparse as sp
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from course_lib.data.interactions import Interactions
+from course_lib.errors import CourseError
 from course_lib.evaluation.classification import resamples
 from course_lib.evaluation.metrics import rmse
+from course_lib.inputs import array, choice, same_length
 from course_lib.ranking.baselines import checked, known
 
 PUBLISHED = pd.Series(
@@ -115,10 +117,17 @@ def rmse_table(test: Interactions, predicted: Mapping[str, np.ndarray], seed: in
     interval of a gain leaves out what makes users easy or hard for both. ``first``: gains are over this row instead.
     """
     ids, of = np.unique(test.user, return_inverse=True)
-    W = resamples(len(ids), seed)  # (1000, users): how often each is drawn
-    drawn = {
-        m: np.sqrt(W @ np.bincount(of, (test.rating - p) ** 2) / (W @ np.bincount(of))) for m, p in predicted.items()
-    }
+    predicted = {name: array(f"Ratings of {name!r}", p, ndim=1) for name, p in predicted.items()}
+    if not predicted:
+        raise CourseError("There is no model to compare.")
+    same_length(**{"test": test, **predicted})
+    if first:
+        choice("model", first, predicted)
+    drawn = {}
+    for name, p in predicted.items():
+        squared, count = np.bincount(of, (test.rating - p) ** 2), np.bincount(of)
+        blocks = resamples(len(ids), seed)  # W (rows, users): how often each is drawn
+        drawn[name] = np.concatenate([np.sqrt(W @ squared / (W @ count)) for W in blocks])
     table, above = {}, first or next(iter(predicted))
     for name, p in predicted.items():
         error, gain = rmse(test.rating, p), drawn[above] - drawn[name]

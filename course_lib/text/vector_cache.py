@@ -15,6 +15,8 @@ from typing import TypeVar
 import numpy as np
 from torch import nn
 
+from course_lib import inputs
+from course_lib.errors import CourseError
 from course_lib.paths import cache_dir
 
 T = TypeVar("T")
@@ -35,15 +37,21 @@ def through_cache(
 ) -> np.ndarray:
     """Vectors of ``texts``, (len(texts), dimension) float32: read where they are known, else computed and kept.
 
-    key: what identifies the encoder. compute: vectors of a list of texts. Texts that occur twice are computed once.
-    A cache that cannot be read or written is left alone, with a warning: it only saves time.
+    key: what identifies the encoder. dimension: width of a vector, ≥ 1. compute: vectors of a list of texts, which are
+    finite. Texts that occur twice are computed once. A cache that cannot be read or written is left alone, with a
+    warning: it only saves time.
     """
+    texts, dimension = inputs.texts("Texts", texts, empty=True), inputs.whole("dimension", dimension, at_least=1)
     hashes = [hashlib.sha256(key + text.encode("utf-8", "surrogatepass")).digest() for text in texts]
     path = cache_dir() / "vectors.sqlite"
     known = _guarded(path, lambda: _read(path, set(hashes), dimension)) or {}
     new = {h: text for h, text in zip(hashes, texts, strict=True) if h not in known}
     if new:
-        vectors = np.asarray(compute(list(new.values())), dtype=np.float32)
+        vectors = inputs.array("The vectors", compute(list(new.values()))).astype(np.float32)
+        if vectors.shape != (len(new), dimension):
+            raise CourseError(
+                f"{len(new)} texts have vectors ({len(new)}, {dimension}); got the shape {vectors.shape}."
+            )
         fresh = dict(zip(new, vectors, strict=True))
         known |= fresh
         _guarded(path, lambda: _write(path, fresh))

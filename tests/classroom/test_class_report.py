@@ -40,6 +40,19 @@ def test_an_answer_that_was_stopped_needs_a_look_until_a_person_has_marked_it(tr
     assert needs_look(replace(PAPER, marks=(RIGHT, replace(stopped, by_hand=True))), []) == []
 
 
+@pytest.mark.parametrize("mark", [RIGHT, WRONG, OPEN])
+def test_a_finding_about_an_answer_comes_first_until_a_person_has_marked_it(mark):
+    found = replace(mark, finding="it wrote into the grader's report.")
+    paper = replace(PAPER, marks=(replace(WRONG, label="5.9", trouble="time"), found), findings=("Edited: check 5.1.",))
+    assert needs_look(paper, [COPY])[0] == f"Exercise {mark.label}: it wrote into the grader's report."
+    assert not any("report" in why for why in needs_look(replace(paper, marks=(replace(found, by_hand=True),)), []))
+
+
+def test_a_trouble_of_a_kind_without_words_needs_a_look_too():
+    [reason] = needs_look(replace(PAPER, marks=(replace(WRONG, trouble="forged"),)), [])
+    assert "5.2" in reason and "forged" in reason
+
+
 def test_edits_outputs_interruptions_and_copies_need_a_look():
     edited = "Edited: check 5.1 (code cell 7)."
     paper = replace(PAPER, findings=(edited,), reproduces="no", differences=("the check: 1, not 2", "more"), done=False)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_matrix
 
+from course_lib.errors import CourseError
 from course_lib.evaluation import metrics
 
 HITS = np.array([[True, False, True, False, False]])  # places 1 and 3
@@ -92,9 +93,9 @@ def test_diversity_of_equal_orthogonal_and_opposite_items():
 
 
 def test_diversity_of_a_list_of_one_or_with_gaps_is_refused():
-    with pytest.raises(ValueError, match="at least two"):
+    with pytest.raises(CourseError, match="at least two"):
         metrics.intra_list_diversity(np.array([[0]]), np.ones((1, 1)))
-    with pytest.raises(ValueError, match="empty places"):
+    with pytest.raises(CourseError, match="empty places"):
         metrics.intra_list_diversity(np.array([[0, -1]]), np.ones((1, 1)))
 
 

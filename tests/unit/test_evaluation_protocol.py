@@ -59,9 +59,11 @@ def test_ties_are_broken_by_one_random_order_for_all_users():
 def test_scores_with_nan_or_of_the_wrong_shape_are_refused_in_a_sentence():
     with pytest.raises(CourseError, match="NaN"):
         rank(np.array([[1.0, np.nan]]), None, 1)
+    with pytest.raises(CourseError, match="inf"):
+        rank(np.array([[1.0, np.inf]]), None, 1)
     with pytest.raises(CourseError, match="shape"):
         rank(np.zeros(3), None, 1)
-    with pytest.raises(CourseError, match="place"):
+    with pytest.raises(CourseError, match="n is at least 1; got 0"):
         rank(np.zeros((1, 3)), None, 0)
     with pytest.raises(CourseError, match="mask"):
         rank(np.zeros((1, 3)), csr_matrix((1, 2)), 1)

@@ -1,7 +1,12 @@
+import tracemalloc
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from course_lib.errors import CourseError
+from course_lib.evaluation import classification, significance
 from course_lib.evaluation.significance import bootstrap_interval, compare_pairs, paired_difference
 
 
@@ -28,7 +33,7 @@ def test_the_interval_covers_the_truth_about_95_times_in_100():
 
 def test_users_without_a_value_do_not_count():
     assert bootstrap_interval(np.array([1.0, np.nan, 3.0]), seed=0).mean == 2
-    with pytest.raises(ValueError, match="No user"):
+    with pytest.raises(CourseError, match="No user"):
         bootstrap_interval(np.array([np.nan]), seed=0)
 
 
@@ -55,7 +60,7 @@ def test_the_p_value_agrees_with_the_t_test():
 
 
 def test_values_of_different_users_are_refused():
-    with pytest.raises(ValueError, match="same users"):
+    with pytest.raises(CourseError, match="belong together"):
         paired_difference(np.zeros(3), np.zeros(4), seed=0)
 
 
@@ -76,5 +81,47 @@ def test_all_pairs_are_compared_once_and_corrected_together():
 
 
 def test_one_model_has_nothing_to_be_compared_with():
-    with pytest.raises(ValueError, match="Two models make a pair"):
+    with pytest.raises(CourseError, match="Two models make a pair"):
         compare_pairs({"a": np.ones(3)}, seed=0)
+
+
+def at_once(values: np.ndarray, seed: int, n_resamples: int) -> tuple[float, float]:
+    """The interval from the whole matrix of resamples."""
+    n = len(values)
+    W = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), n_resamples)
+    return tuple(np.quantile(W @ values / n, [0.025, 0.975]))
+
+
+@pytest.mark.parametrize("block", [7, 100, 10**6])
+def test_resamples_in_blocks_are_the_same_numbers_as_at_once(block, monkeypatch):
+    monkeypatch.setattr(significance, "BLOCK", block)
+    a, b = np.random.default_rng(6).normal(size=(2, 41))
+    interval = bootstrap_interval(a, seed=9, n_resamples=60)
+    assert (interval.low, interval.high) == pytest.approx(at_once(a, 9, 60), rel=1e-12)
+    signs = np.random.default_rng(9).choice([-1.0, 1.0], size=(60, 41))
+    extreme = np.abs(signs @ (a - b)) >= abs((a - b).sum()) - 1e-12
+    assert paired_difference(a, b, seed=9, n_resamples=60)[1] == (extreme.sum() + 1) / 61
+    groups = np.repeat(np.arange(20), 3)
+    W = np.concatenate(list(classification.resamples(60, 3, groups, 50)))
+    whole = np.random.default_rng(3).multinomial(20, np.full(20, 0.05), 50)[:, groups]
+    assert (whole == W).all()
+
+
+def megabytes(work: Callable[[], object]) -> float:
+    """The most memory that ``work()`` holds at a time."""
+    tracemalloc.start()
+    work()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / 1e6
+
+
+def test_memory_does_not_grow_with_users_times_resamples():
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, 200_000))
+    assert megabytes(lambda: bootstrap_interval(a, 0, 100)) < 100  # the whole matrix is 160 MB, 1.6 GB for 1000
+    assert megabytes(lambda: paired_difference(a, b, 0, 100)) < 100
+    y, P = rng.integers(2, size=20_000), rng.dirichlet([1, 1], 20_000)
+    assert megabytes(lambda: classification.paired_difference(P, P, y, "accuracy", 0)) < 100
+    users = rng.integers(3000, size=20_000)
+    assert megabytes(lambda: classification.compare({"m": P}, y, 0, users, metrics=("accuracy",))) < 100

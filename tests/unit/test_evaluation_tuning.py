@@ -125,7 +125,7 @@ def test_a_search_in_which_all_fails_says_why(split):
 def test_mistakes_in_the_request_are_named(split):
     with pytest.raises(CourseError, match="parameter to vary"):
         tune(Popularity, {}, split)
-    with pytest.raises(CourseError, match="trial to do"):
+    with pytest.raises(CourseError, match="trials is at least 1"):
         tune(Slow, {"x": X}, split, trials=0)
     with pytest.raises(CourseError, match=r"'NDCG'.*ndcg"):
         tune(Slow, {"x": X}, split, metric="NDCG")

@@ -135,7 +135,7 @@ def test_an_empty_training_part_is_one_sentence(model):
 
 
 def test_infinite_ratings_are_one_sentence():
-    with pytest.raises(CourseError, match="1 of 1 training ratings"):
+    with pytest.raises(CourseError, match="Ratings hold NaN or an infinite value, 1 of 1"):
         BiasModel().fit(interactions([(0, 0, float("inf"))], 4, 3))
 
 

@@ -72,12 +72,14 @@ def write_report(
 
 def needs_look(paper: Paper, copies: Sequence[Pair]) -> list[str]:
     """Why a person should look at ``paper``; empty if there is no need. What a person has marked is settled."""
-    reasons = [] if paper.done else ["Its grading was interrupted."]
-    for kind, words in TROUBLE.items():
-        told = kind == "error" or (kind == "missing" and paper.findings)  # a plain mistake; a finding tells it
-        labels = [mark.label for mark in paper.marks if mark.trouble == kind and not mark.by_hand]
-        if labels and not told:
-            reasons.append(f"The answer to {', '.join(labels)} {words}.")
+    marks = [mark for mark in paper.marks if not mark.by_hand]
+    reasons = [f"Exercise {mark.label}: {mark.finding}" for mark in marks if mark.finding]
+    reasons += [] if paper.done else ["Its grading was interrupted."]
+    for kind in dict.fromkeys(mark.trouble for mark in marks):
+        told = kind in ("", "error") or (kind == "missing" and paper.findings)  # a plain mistake; a finding tells it
+        labels = [mark.label for mark in marks if mark.trouble == kind]
+        if not told:  # of whatever kind: a kind of trouble that has no words here needs a look all the same
+            reasons.append(f"The answer to {', '.join(labels)} {TROUBLE.get(kind, f'had to be stopped ({kind})')}.")
     reasons += [finding for finding in paper.findings if not finding.startswith(QUIET)]
     if paper.reproduces == "no":
         more = f" (and {len(paper.differences) - 1} more)" if len(paper.differences) > 1 else ""

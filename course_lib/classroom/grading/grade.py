@@ -171,8 +171,8 @@ def _known(path: Path, digest: str) -> Paper | None:
 def _digest(content: bytes, lesson: str, secret: str, settings: Settings) -> str:
     digest = hashlib.sha256(content)
     digest.update(repr((lesson, secret, settings.limits, settings.trust)).encode())
-    for folder in ("exercises", "classroom/grading"):  # what is right, and how that is found out
-        for path in sorted((Path(__file__).parents[2] / folder).glob("*.py")):
+    for files in ("exercises/*.py", "classroom/grading/*.py", "classroom/notebooks.py"):  # what is right, and how found
+        for path in sorted(Path(__file__).parents[2].glob(files)):
             if path.stem not in ("hand", "copies", "feedback", "class_report"):  # made anew each time
                 digest.update(path.read_bytes())
     return digest.hexdigest()

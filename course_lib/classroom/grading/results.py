@@ -21,6 +21,7 @@ class Mark:
     trouble: str = ""  # what the sandbox had to stop: "time", "memory", "output", "died"; or "missing", "error"
     by_hand: bool = False  # a person has set the points
     comment: str = ""  # that person's, for the student
+    finding: str = ""  # a sentence for the instructor alone, such as on a manipulation: never on the student's page
 
 
 @dataclass(frozen=True)

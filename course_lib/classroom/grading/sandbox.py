@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from course_lib.classroom.grading.budget import Budget
 from course_lib.classroom.grading.plain import MOST_WORDS, decode
 from course_lib.classroom.grading.walls import SCRATCH, SHARED, STANDARD, Limits
 from course_lib.data.fetch import sources
@@ -54,7 +55,7 @@ class Attempt:
     errors: tuple[str, ...]  # one for each cell that came to its end; empty where nothing was raised
     answers: tuple[Any, ...]  # one for each case that came to its end; a value is one answer
     instead: str  # the type of what was found where a function was wanted; else empty
-    trouble: str  # "" when it came to its own end; else "time", "output", "died", "error"
+    trouble: str  # "" when it came to its own end; else "time", "budget", "output", "died", "error"
     words: str  # of that error
 
 
@@ -104,11 +105,27 @@ class Sandbox:
             raise CourseError(f"A cell of the lesson itself fails in the sandbox: {reply['error']}.")
         return reply["text"]
 
-    def attempt(self, cells: Sequence[str], answer: str, cases: Sequence[Case], function: bool) -> Attempt:
-        """Run a student's ``cells`` at this point of the lesson; see what ``answer``, an expression, makes of cases."""
+    def attempt(
+        self, cells: Sequence[str], answer: str, cases: Sequence[Case], function: bool, budget: Budget | None = None
+    ) -> Attempt:
+        """Run a student's ``cells`` at this point of the lesson; see what ``answer``, an expression, makes of cases.
+
+        What that takes is taken from the student's ``budget``; an attempt that ends with it has the trouble "budget".
+        """
+        budget = budget or Budget(self.limits)
+        limits = replace(self.limits, seconds=budget.seconds(self.limits.seconds))
+        with budget.spending():
+            attempt = self._attempt(cells, answer, cases, function, limits)
+        if attempt.trouble == "time" and limits.seconds < self.limits.seconds:
+            return replace(attempt, trouble="budget")
+        return attempt
+
+    def _attempt(
+        self, cells: Sequence[str], answer: str, cases: Sequence[Case], function: bool, limits: Limits
+    ) -> Attempt:
         inputs = b64encode(pickle.dumps(list(cases))).decode()
         work = {"cells": list(cells), "answer": answer, "cases": inputs, "function": function}
-        data = json.dumps(work | {"limits": asdict(self.limits)})  # ASCII: as many bytes as characters
+        data = json.dumps(work | {"limits": asdict(limits)})  # ASCII: as many bytes as characters
         reply = self._ask({"bytes": len(data)}, data)
         if reply["messages"] and reply["messages"][0].startswith('{"walls"'):  # told before any code of a student runs
             why = json.loads(reply["messages"][0])["walls"]
@@ -180,7 +197,7 @@ def bubblewrap(threads: int = 1) -> list[str]:
         line += ["--ro-bind-try", path, path]
     bank = library / "exercises"
     line += ["--tmpfs", str(bank)]  # the right answers stay outside
-    for name in ("__init__.py", "judge.py"):
+    for name in ("__init__.py", "judge.py", "difference.py"):
         line += ["--ro-bind", str(bank / name), str(bank / name)]
     line += ["--tmpfs", str(SCRATCH), "--tmpfs", str(SHARED)]
     for source in sources():

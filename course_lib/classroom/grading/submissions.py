@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from course_lib.classroom.grading.cells import clean, listed
+from course_lib.classroom.notebooks import clean, listed
 from course_lib.classroom.release import MANIFEST
 from course_lib.errors import CourseError
 from course_lib.paths import write_atomic

@@ -37,12 +37,21 @@ REFUSED = (
 
 @dataclass(frozen=True)
 class Limits:
-    """What one answer may take: seconds, and megabytes of memory beyond the lesson's, of scratch, and of output."""
+    """What one answer may take: seconds, and megabytes of memory beyond the lesson's, of scratch, and of output.
+
+    ``answers``: a student's whole lesson may take as long as this many answers do that use up their time.
+    """
 
     seconds: float = 10
     memory_mb: int = 1000
     scratch_mb: int = 50
     output_mb: float = 1
+    answers: float = 2
+
+    @property
+    def budget_s(self) -> float:
+        """Seconds for a student's whole lesson, however many exercises it has; see `budget`."""
+        return self.answers * self.seconds
 
 
 STANDARD = Limits()
