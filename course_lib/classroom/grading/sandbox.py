@@ -197,7 +197,7 @@ def bubblewrap(threads: int = 1) -> list[str]:
         line += ["--ro-bind-try", path, path]
     bank = library / "exercises"
     line += ["--tmpfs", str(bank)]  # the right answers stay outside
-    for name in ("__init__.py", "judge.py"):
+    for name in ("__init__.py", "judge.py", "difference.py"):
         line += ["--ro-bind", str(bank / name), str(bank / name)]
     line += ["--tmpfs", str(SCRATCH), "--tmpfs", str(SHARED)]
     for source in sources():
