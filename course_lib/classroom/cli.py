@@ -154,6 +154,7 @@ def progress(folder: Path, notebooks: Path) -> None:
 @click.option("--seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="For one answer.")
 @click.option("--memory", type=click.IntRange(50), default=1000, show_default=True, help="MB, for one answer.")
 @click.option("--trust-the-students", "trust", is_flag=True, help="Run their code as yours, without a sandbox.")
+@click.option("--as-root", is_flag=True, help="Grade although you are root, who can break what a wall lets through.")
 @click.option("--notebooks", type=click.Path(path_type=Path), default=ROOT / "notebooks", hidden=True)
 @click.pass_context
 def grade(
@@ -167,6 +168,7 @@ def grade(
     seconds: float,
     memory: int,
     trust: bool,
+    as_root: bool,
     notebooks: Path,
 ) -> None:
     """Grade the notebooks in SUBMISSIONS, a folder or a zip: points, feedback pages and a report on the class."""
@@ -183,6 +185,7 @@ def grade(
         scheduler=dask,
         limits=Limits(seconds=seconds, memory_mb=memory),
         trust=trust,
+        as_root=as_root,
     )
     context.invoke(fetch)
     grade_class(submissions, find_lessons(notebooks.resolve(), ()), settings, click.echo)
