@@ -193,6 +193,7 @@ def _truth(got: np.ndarray, want: np.ndarray, at: tuple[int, ...]) -> str:
     return f"[{', '.join(map(str, at))}]: {value}, and {bool(want[at])} is expected there"
 
 
+@np.errstate(invalid="ignore")  # of infinite values, which some right answers hold
 def _arranged(got: np.ndarray, want: np.ndarray) -> str:
     """The words for the right values in wrong places, or rounded."""
     if want.ndim == 2 and got.shape == want.T.shape and near(got, want.T, 1e-6).all():

@@ -252,6 +252,7 @@ EXERCISES = (
         until(until(some_candidates, no_near_tie), differ(diverse, *GREEDY.values())),
         GREEDY,
         hint="At each step the similarity of an item is the largest to any that is in the list already.",
+        kind="ids",
     ),
     Exercise(
         "4.4",

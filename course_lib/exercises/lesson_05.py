@@ -73,6 +73,14 @@ def ipw(r: np.ndarray, i: np.ndarray, p: np.ndarray, f: np.ndarray, e: float, k:
     return off_policy.ipw(r, off_policy.importance_weights(greedy(i, f, e, k), p))
 
 
+def some_rate(rng: np.random.Generator) -> Case:
+    return round(rng.uniform(0.05, 0.6), 4), round(rng.uniform(0.1, 0.4), 2)
+
+
+def rows(p: float, share: float) -> float:
+    return 1.96**2 * p * (1 - p) / (share * p) ** 2
+
+
 LOG = (
     np.array([1.0, 0.0, 1.0, 1.0, 0.0, 1.0]),
     np.array([0, 2, 1, 1, 0, 2]),
@@ -220,9 +228,9 @@ EXERCISES = (
     Exercise(
         "5.4",
         1,
-        lambda p, share: 1.96**2 * p * (1 - p) / (share * p) ** 2,
+        rows,
         [(0.0042, 0.1), (0.5, 0.05)],
-        lambda rng: (round(rng.uniform(0.05, 0.6), 4), round(rng.uniform(0.1, 0.4), 2)),
+        until(some_rate, lambda p, share: rows(p, share) < 500 and 0.2 < rows(p, share) % 1 < 0.8),
         {
             "The half-width is a share of p: share · p, not share itself.": lambda p, s: 1.96**2 * p * (1 - p) / s**2,
             "Solving for n squares everything on the other side of the root: 1.96 as well.": lambda p, s: (
@@ -239,15 +247,8 @@ EXERCISES = (
             "The half-width is share · p, not the whole width.": lambda p, s: 1.96**2 * p * (1 - p) / (2 * s * p) ** 2,
             "1 − p is missing under the root.": lambda p, s: 1.96**2 * p / (s * p) ** 2,
             "Take 1.96, as the formula says, not 2.": lambda p, s: 4 * p * (1 - p) / (s * p) ** 2,
-            "Do not round: leave the number as it comes out.": lambda p, s: np.ceil(
-                1.96**2 * p * (1 - p) / (s * p) ** 2
-            ),
-            "Do not round: leave the number as it comes out, with its fraction.": lambda p, s: round(
-                1.96**2 * p * (1 - p) / (s * p) ** 2
-            ),
-            "Do not cut the fraction off: leave the number as it comes out.": lambda p, s: int(
-                1.96**2 * p * (1 - p) / (s * p) ** 2
-            ),
+            "Do not round: leave the number as it comes out.": lambda p, s: np.ceil(rows(p, s)),
+            "Do not cut the fraction off: leave the number as it comes out.": lambda p, s: int(rows(p, s)),
         },
         hint="Solve 1.96 √(p (1 − p) / n) = share · p for n.",
     ),

@@ -76,11 +76,11 @@ def powers(r: np.ndarray, gamma: float) -> np.ndarray:
 
 
 batch = (
-    np.array([1.0, 0.0, 1.0]),
-    np.array([[0.5, 2.0, 1.0], [-1.0, 0.2, -0.4], [3.0, 1.0, 2.0]]),
-    np.array([[4.0, 1.0, 3.0], [-0.3, 0.7, -0.9], [2.0, 5.0, 1.0]]),
-    np.array([[True, False, True], [True, False, True], [False, False, False]]),
-    np.array([False, False, True]),
+    np.array([1.0, 0.0, 1.0, 0.0]),
+    np.array([[0.5, 2.0, 1.0], [-1.0, 0.2, -0.4], [3.0, 1.0, 2.0], [1.0, 3.0, 2.0]]),
+    np.array([[4.0, 1.0, 3.0], [-0.3, 0.7, -0.9], [2.0, 5.0, 1.0], [1.5, 0.4, 0.8]]),
+    np.array([[True, False, True], [True, False, True], [False, False, False], [True, True, False]]),
+    np.array([False, False, True, False]),
 )
 
 TARGETS = {

@@ -73,12 +73,6 @@ def within_budget(w: np.ndarray, share: float) -> np.ndarray:
     return off_policy.switched(w, threshold(w, share))
 
 
-def one_less(w: np.ndarray, share: float) -> np.ndarray:
-    """With the next smaller threshold, which leaves too much to the model."""
-    below = w[w < threshold(w, share)]
-    return off_policy.switched(w, below.max() if len(below) else 0.0)
-
-
 def one_more(w: np.ndarray, share: float) -> np.ndarray:
     above = w[w > threshold(w, share)]
     return off_policy.switched(w, above.min() if len(above) else w.max())
@@ -130,7 +124,7 @@ def relative_bias(p: np.ndarray, q: np.ndarray, pi_0: np.ndarray, pi: np.ndarray
     return clipping_bias(p, q, pi_0, pi, lam) / expectation(p, q, pi)
 
 
-some = np.array([0.0, 0.5, 2.0, 3.0, 40.0])
+several = np.array([0.5, 6.0, 2.0, 3.0, 8.0, 1.5, 4.0])
 click_rates = np.array([[0.1, 0.4, 0.2], [0.3, 0.6, 0.5]])
 logging, new = np.array([[0.6, 0.3, 0.1], [0.2, 0.1, 0.7]]), np.array([[0.1, 0.6, 0.3], [0.2, 0.5, 0.3]])
 
@@ -153,7 +147,6 @@ SWITCHES = {
     ),
     "share is a share of the weight, not of the largest one.": lambda w, share: np.where(w <= share * w.max(), w, 0.0),
     "share is what the model may have, not what stays with the log.": lambda w, share: within_budget(w, 1 - share),
-    "That leaves the model more than its share: the next heavier rows have to stay.": one_less,
     "The model could have more: a smaller τ still leaves it no more than its share.": one_more,
 }
 
@@ -176,8 +169,7 @@ EXERCISES = (
                 dr(r, a, p, pi, q, correct=0) + np.mean((r - of_item(q, a)) / p)
             ),
             "The weight is upside down: π / propensity.": lambda r, a, p, pi, q: (
-                dr(r, a, p, pi, q, correct=0)
-                + np.mean(np.divide(p, w := of_item(pi, a), where=w > 0) * (r - of_item(q, a)))
+                dr(r, a, p, pi, q, correct=0) + np.mean(p / np.maximum(of_item(pi, a), 1e-9) * (r - of_item(q, a)))
             ),
             "The expectation is over the policy: weight q̂ by π, do not average the items.": lambda *log: dr(
                 *log, mean=True
@@ -198,7 +190,7 @@ EXERCISES = (
         "5d.2",
         1,
         within_budget,
-        [(some, 0.9), (some, 0.1), (np.array([4.0, 1.0, 4.0, 2.0, 1.0]), 0.5), (some, 0.95)],
+        [(several, 0.4), (several, 0.7), (np.array([4.0, 1.0, 4.0, 2.0, 1.0]), 0.5), (several, 0.1)],
         until(until(some_budget, no_close_call), differ(within_budget, *SWITCHES.values())),
         SWITCHES,
         hint="Try each weight as τ: how much of all weight lies above it? The smallest within the budget is wanted.",

@@ -11,7 +11,7 @@ def some_plan(rng: np.random.Generator) -> Case:
     """The spread of a click, a rating or a sum of money, a lift or a loss to find, and the share of the new list."""
     sd = float(rng.choice([rng.uniform(0.03, 0.5), rng.uniform(1.2, 3), rng.uniform(5, 80)]))
     share = float(rng.choice([rng.uniform(0.05, 0.4), rng.uniform(0.6, 0.9)]))
-    return round(sd, 4), round(sd * float(rng.uniform(0.1, 0.5) * rng.choice([1, 1, -1])), 6), round(share, 2)
+    return round(sd, 4), round(sd * float(rng.uniform(0.2, 0.9) * rng.choice([1, 1, -1])), 6), round(share, 2)
 
 
 def users(sd: float, difference: float, share: float, z: float = (1.96 + 0.84) ** 2) -> float:
@@ -149,14 +149,16 @@ EXERCISES = (
         1,
         users,
         [(1.0, 0.3, 0.5), (0.063, 0.0004, 0.1), (12.0, -3.0, 0.8)],
-        some_plan,
+        until(some_plan, lambda *plan: users(*plan) < 500 and 0.2 < users(*plan) % 1 < 0.8),
         {
             "Those are the users in *each* group of an equal split; in all there are more.": lambda sd, d, s: (
                 equal_groups(sd, d)
             ),
             "That is right for an equal split; another one needs more users.": lambda sd, d, s: 2 * equal_groups(sd, d),
-            "Those are the users with the new list; the users in all are wanted.": lambda sd, d, s: s * users(sd, d, s),
-            "Those are the users with the old list; the users in all are wanted.": lambda sd, d, s: (
+            "That counts the users, or the spread, of the group with the new list alone.": lambda sd, d, s: (
+                s * users(sd, d, s)
+            ),
+            "That counts the users, or the spread, of the group with the old list alone.": lambda sd, d, s: (
                 (1 - s) * users(sd, d, s)
             ),
             "The smaller group is not as large as in an equal split: both spreads count, 1 / n_c + 1 / n_t.": (
@@ -167,9 +169,6 @@ EXERCISES = (
             ),
             "The 2 of the formula stands for two equal groups; here it is 1 / share + 1 / (1 − share) instead.": (
                 lambda sd, d, s: 2 * users(sd, d, s)
-            ),
-            "The group with the old list is missing: its spread counts as well.": lambda sd, d, s: (
-                (1.96 + 0.84) ** 2 * sd**2 / d**2 / s
             ),
             "The sum of the two quantiles is squared.": lambda sd, d, s: users(sd, d, s, 1.96 + 0.84),
             "Square the standard deviation and the difference, too.": lambda sd, d, s: (
@@ -251,14 +250,12 @@ EXERCISES = (
             "The smallest p so far belongs to the largest ratio so far, not to the smallest.": lambda r: np.minimum(
                 1, 1 / np.minimum.accumulate(r)
             ),
-            "p never rises: take the smallest so far, not the largest.": lambda r: np.maximum.accumulate(
-                np.minimum(1, 1 / r)
-            ),
             "That is the last p-value; one for each look is wanted.": lambda r: min(1, 1 / r.max()),
             "That is the product of all ratios so far; the largest is wanted.": lambda r: np.minimum(
                 1, 1 / np.maximum.accumulate(r.cumprod())
             ),
         },
         hint="1 over the largest ratio so far, and never above 1.",
+        kind="share",
     ),
 )

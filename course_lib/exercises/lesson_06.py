@@ -107,7 +107,9 @@ LISTS = {
     "A user without a relevant item has no NDCG: leave them out of the mean, they are no 0.": mean_of(
         ndcg, all_users=True
     ),
-    "A user without a relevant item has no NDCG, 0 divided by 0: leave them out of the mean.": lambda h, n: np.nan,
+    "A user without a relevant item has no NDCG, 0 divided by 0: leave them out of the mean.": lambda h, n: (
+        mean_ndcg(h, n) if n.all() else np.nan
+    ),
     "That is one number for each user; their mean is wanted.": lambda h, n: metrics.ndcg(h, n)[n > 0],
     "That is DCG over ideal DCG of all users together; the mean of each user's own ratio is wanted.": ratio_of_sums,
     "The ideal list holds min(n_relevant, N) hits, not as many as you happened to find.": mean_of(
@@ -223,6 +225,7 @@ EXERCISES = (
         until(some_lists, differ(mean_ndcg, *LISTS.values())),
         LISTS,
         hint="Of each user: the sum of 1 / log2(k + 1) over the hits, by that over min(n_relevant, N) places.",
+        kind="share",
     ),
     Exercise(
         "6.2",
@@ -237,6 +240,7 @@ EXERCISES = (
         until(some_flips, differ(share_of_flips, *FLIPS.values())),
         FLIPS,
         hint="For each flip the absolute mean; the share of them that is at least the absolute observed mean.",
+        kind="share",
     ),
     Exercise(
         "6.3",
@@ -268,6 +272,7 @@ EXERCISES = (
             "A list of n is a share of the unseen films, not of those seen.": lambda n, i, s, r: n / max(s, 1),
         },
         hint="With what probability is one given relevant film among the n drawn?",
+        kind="share",
     ),
     Exercise(
         "6.4",
@@ -281,5 +286,6 @@ EXERCISES = (
         until(some_p, differ(false_discovery_control, *CORRECTIONS.values())),
         CORRECTIONS,
         hint="Sort, multiply by m / k, take the minimum from the largest downwards, and put each back in its place.",
+        kind="share",
     ),
 )

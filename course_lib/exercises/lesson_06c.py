@@ -109,7 +109,7 @@ EXERCISES = (
         report,
         [
             (np.array([0.20, 0.22, 0.21]), np.array([0.23, 0.20, 0.25])),
-            (np.array([0.1, 0.3, 0.2, 0.0]), np.array([0.1, 0.2, 0.3, 0.4])),
+            (np.array([0.0, 0.3, 0.25, 0.1]), np.array([0.45, 0.2, 0.32, 0.3])),
         ],
         until(some_trials, differ(report, *REPORTS.values())),
         REPORTS,
@@ -154,5 +154,6 @@ EXERCISES = (
         until(some_ties, differ(bounds, *TIES.values())),
         TIES,
         hint="Lowest: every user's unluckiest row. Highest: every user's luckiest. Then the mean over users.",
+        kind="share",
     ),
 )
