@@ -115,6 +115,7 @@ def bellman_targets(
     double: a* = argmax_a Q(s', a), chosen by ``net`` and valued by ``frozen``; else a* = argmax_a Q⁻(s', a), so that
     the largest of C noisy values is also believed.
     """
+    gamma = checked_discount(gamma)
     with torch.no_grad():
         s, candidates = batch["s_next"], batch["candidates"]
         best = (net if double else frozen)(s, candidates).argmax(dim=2, keepdim=True)
@@ -171,16 +172,23 @@ class Trained:
 
     def values(self, s: np.ndarray, candidates: np.ndarray, learner: int, checkpoint: int = -1) -> np.ndarray:
         """Q-values of one learner, (B, C). s: (B, d_s); candidates: (B, C). checkpoint: 0 to K - 1, or -1, the last."""
-        learner = inputs.whole("learner", learner, at_least=0, at_most=self.loss.shape[1] - 1)
-        net = self.nets[inputs.whole("checkpoint", checkpoint, at_least=-1, at_most=len(self.nets) - 1)]
+        net = self._net(learner, checkpoint)
         films = inputs.ids("candidates", np.ravel(candidates), len(net.items)).reshape(np.shape(candidates))
         given = torch.tensor(inputs.array("s", s, ndim=2), dtype=torch.float32)
+        if films.ndim != 2 or not films.size or given.shape != (len(films), net.W_s.shape[1]):
+            got = f"{tuple(given.shape)} and {films.shape}"
+            raise CourseError(f"s is (B, {net.W_s.shape[1]}), candidates are (B, C), for the same states; got {got}.")
         with torch.no_grad(), one_thread():
-            found = net.only(learner)(given[None], torch.from_numpy(films)[None])[0].numpy()
+            found = net(given[None], torch.from_numpy(films)[None])[0].numpy()
         return inputs.all_finite("Q-values", found)
+
+    def _net(self, learner: int, checkpoint: int) -> QNetwork:
+        learner = inputs.whole("learner", learner, at_least=0, at_most=self.loss.shape[1] - 1)
+        return self.nets[inputs.whole("checkpoint", checkpoint, at_least=-1, at_most=len(self.nets) - 1)].only(learner)
 
     def policy(self, features: Features, learner: int, checkpoint: int = -1) -> Policy:
         """The greedy policy of one learner: it shows the candidate with the largest Q-value and explores no more."""
+        self._net(learner, checkpoint)
         return lambda state: surely(self.values(features.state(state), state.candidates, learner, checkpoint))
 
 

@@ -122,6 +122,7 @@ class ThompsonSampling:
 
 def best(scores: np.ndarray) -> np.ndarray:
     """The arm with the largest of ``scores`` (R, A) in each run, the first among equals: (R,). CourseError for NaN."""
+    scores = np.asarray(scores)
     arm = scores.argmax(axis=1)  # that of a NaN, where there is one
     if np.isnan(scores[np.arange(len(arm)), arm]).any():
         raise CourseError("The policy's scores hold NaN: look for 0 / 0, such as the rate of an arm never shown.")

@@ -68,9 +68,9 @@ class ClickModel:
 
 
 def _codes(context: np.ndarray) -> np.ndarray:
-    """``context`` as a table (n, d), without a missing code."""
+    """``context`` as a table (n, d), n ≥ 1, without a missing code."""
     table = np.asarray(context)
-    if table.ndim != 2 or not table.shape[1] or pd.isna(table).any():
+    if table.ndim != 2 or not table.size or pd.isna(table).any():
         raise CourseError(f"A context is a row of codes, none of them missing; got the shape {table.shape}.")
     return table
 

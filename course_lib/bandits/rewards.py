@@ -73,6 +73,8 @@ class Funnel:
         click, price = inputs.array("click", click, ndim=2, keep=True), inputs.array("price", price, ndim=1)
         base, cost = inputs.number("base", base, above=0, below=1), inputs.number("cost", cost, at_least=0, below=1e100)
         checked_rates(click.ravel())
+        if price.shape != click.shape[1:] or not price.size:
+            raise CourseError(f"click is (users, films), price (films,); got {click.shape} and {price.shape}.")
         liking = 0.5 * logit(np.clip(click, 1e-3, 1 - 1e-3))
         return cls(expit(logit(base) + liking - cost * (price - np.mean(price))), price)
 

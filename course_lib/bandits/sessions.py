@@ -93,7 +93,7 @@ class World:
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Candidates of ``n`` sessions, (n, C), without repeats within a row. n: ≥ 0."""
-        n_films = self.click.shape[1]
+        n, n_films = inputs.NATURAL("n", n), self.click.shape[1]
         return rng.random((n, n_films), dtype=np.float32).argpartition(self.n_candidates - 1)[:, : self.n_candidates]
 
     def start(self, users: np.ndarray, rng: np.random.Generator) -> State:
@@ -193,6 +193,7 @@ def look_ahead(
     them of later ones: a strong reference, no optimum. gamma: 0 to 1. seed: ≥ 0. worth: see `greedy`.
     """
     gamma, sweeps, worth = checked_discount(gamma), inputs.COUNT("sweeps", sweeps), _worth(world, worth)
+    users, seed = inputs.ids("users", users, len(world.click)), inputs.SEED("seed", seed)
     v = np.zeros(world.turns + 1)
 
     def act(state: State) -> np.ndarray:
@@ -228,8 +229,10 @@ class Features:
         for name in ("films", "users"):
             table = inputs.array(f"The features of {name}", getattr(self, name), finite=False, keep=True)
             object.__setattr__(self, name, table)
-            if table.ndim != 2 or not np.isfinite(table).all():
+            if table.ndim != 2 or not len(table) or not np.isfinite(table).all():
                 raise CourseError(f"The features of {name} are a table of finite numbers; got NaN or a wrong shape.")
+        if self.groups is not None:
+            object.__setattr__(self, "groups", inputs.array("groups", self.groups, ndim=2, keep=True))
         if self.films.shape[1] != self.users.shape[1]:
             raise CourseError(
                 f"Films and users share a space; got {self.films.shape[1]} and {self.users.shape[1]} features."
@@ -261,7 +264,7 @@ class Visitors:
     users: np.ndarray
     n: int
     seed: int
-    reward: Reward = lambda user, film, clicked, rng: clicked.astype(float)
+    reward: Reward | None = None
 
     def __post_init__(self) -> None:
         inputs.settings(self, n=inputs.COUNT)
@@ -284,7 +287,7 @@ class Visitors:
             raise CourseError(f"There is an action for each of {self.n} sessions; got {len(action)}.")
         click, stay = self.world.truth(State(self.state.user, self.state.shown, action[:, None]))
         clicked, ended = self.rng.random(self.n) < click[:, 0], self.rng.random(self.n) >= stay[:, 0]
-        r = self.reward(self.state.user, action, clicked, self.rng)
+        r = self.reward(self.state.user, action, clicked, self.rng) if self.reward else clicked.astype(float)
         shown = self.state.shown.copy()
         shown[np.arange(self.n), self.state.turn] = action
         shown[ended] = -1
