@@ -157,6 +157,7 @@ def progress(folder: Path, notebooks: Path) -> None:
 @click.option("--memory", type=click.IntRange(50), default=1000, show_default=True, help="MB, for one answer.")
 @click.option("--zip-names", default="", metavar="ENCODING", help="Of names in zips that are not UTF-8, such as gbk.")
 @click.option("--trust-the-students", "trust", is_flag=True, help="Run their code as yours, without a sandbox.")
+@click.option("--as-root", is_flag=True, help="Grade although you are root, who can break what a wall lets through.")
 @click.option("--notebooks", type=click.Path(path_type=Path), default=ROOT / "notebooks", hidden=True)
 @click.pass_context
 def grade(
@@ -171,6 +172,7 @@ def grade(
     memory: int,
     zip_names: str,
     trust: bool,
+    as_root: bool,
     notebooks: Path,
 ) -> None:
     """Grade the notebooks in SUBMISSIONS, a folder or a zip: points, feedback pages and a report on the class."""
@@ -192,6 +194,7 @@ def grade(
         limits=Limits(seconds=seconds, memory_mb=memory),
         trust=trust,
         zip_names=known_encoding(zip_names),
+        as_root=as_root,
     )
     context.invoke(fetch)
     grade_class(place, find_lessons(notebooks.resolve(), ()), settings, click.echo)

@@ -14,6 +14,7 @@ NOT_GRADED = "not_graded"  # the page of what was handed in and is no notebook o
 MOST = 5  # differences of outputs that a page lists
 TROUBLE = {
     "time": "took longer than allowed",
+    "budget": "came after the time for the whole lesson was used up",
     "memory": "needed more memory than allowed",
     "output": "printed more than allowed",
     "died": "ended its process",

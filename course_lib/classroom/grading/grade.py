@@ -6,23 +6,17 @@ next time. Who is not in this grading has no page there.
 
 import hashlib
 import json
+import os
 import secrets
-import signal
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from multiprocessing import active_children, get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import nbformat
 from nbformat import NotebookNode
 
 from course_lib.classroom import report
-from course_lib.classroom.grading import replay
 from course_lib.classroom.grading.class_folder import claim, remove_others, renamed
 from course_lib.classroom.grading.class_report import write_report
 from course_lib.classroom.grading.copies import likely_copies
@@ -32,17 +26,19 @@ from course_lib.classroom.grading.reading import read
 from course_lib.classroom.grading.replay import Job, Script, unreadable
 from course_lib.classroom.grading.results import Paper, load, save
 from course_lib.classroom.grading.sandbox import bubblewrap
+from course_lib.classroom.grading.shown import check_packages
 from course_lib.classroom.grading.submissions import Collected, Submission, collect
 from course_lib.classroom.grading.walls import STANDARD, Limits
-from course_lib.classroom.process import end_children
+from course_lib.classroom.grading.workers import run_here, run_on_cluster
 from course_lib.classroom.release import label_of, student_edition, tagged
 from course_lib.errors import CourseError
 from course_lib.exercises import exercise
 from course_lib.paths import write_atomic
 
-if TYPE_CHECKING:
-    from distributed import Client
-
+AS_ROOT = (
+    "You are root: what gets through a wall would be root too, and the system does not limit the threads of root. "
+    "Grade as an ordinary user; where there is nothing else, as in a container, --as-root grades all the same."
+)
 MOST = 100  # students for whom a lesson runs once
 MADE_ANEW = {"people", "layouts", "intake", "submissions", "hand", "copies", "feedback", "class_report", "class_folder"}
 
@@ -59,6 +55,11 @@ class Settings:
     limits: Limits = STANDARD
     trust: bool = False
     zip_names: str = ""  # the encoding of names in zips that are not UTF-8
+    as_root: bool = False
+
+    def private(self, place: Path) -> tuple[Path, ...]:
+        """Folders that no student's code may see when the class in ``place`` is graded."""
+        return (place.parent, self.out, self.hand.parent, self.secret.parent)
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,7 @@ def grade_class(place: Path, lessons: Sequence[Path], settings: Settings, say: C
     What has been graded before, and has not changed since, is not run again. Raises CourseError where nothing can be
     graded, and, after all pages are written, where a lesson could not be.
     """
-    if not (settings.trust or settings.scheduler):
-        bubblewrap()  # says so at once where there is none
+    check_walls(place, settings)
     known = {path.stem: Lesson.of(path) for path in lessons}
     with tempfile.TemporaryDirectory(prefix="submissions-") as scratch:
         handed_in = collect(place, list(known), Path(scratch), settings.zip_names)
@@ -103,7 +103,7 @@ def grade_class(place: Path, lessons: Sequence[Path], settings: Settings, say: C
     n = sum(len(job.scripts) for job in jobs)
     say(f"Notebooks: {len(handed_in.submissions)}, students: {len(handed_in.people)}, to be graded: {n}.")
     failed = []
-    for name, result in run_jobs(jobs, settings):
+    for name, result in run_jobs(jobs, settings, place):
         if isinstance(result, CourseError):
             failed.append(f"{name}: {result}")
             say(failed[-1])
@@ -117,6 +117,14 @@ def grade_class(place: Path, lessons: Sequence[Path], settings: Settings, say: C
     if failed:
         raise CourseError(f"Not everything could be graded; the rest is in {settings.out}. {' '.join(failed)}")
     return papers
+
+
+def check_walls(place: Path, settings: Settings) -> None:
+    """Raises CourseError, before anything of the class is read, where its code would not be kept apart here."""
+    if os.name == "posix" and os.geteuid() == 0 and not settings.as_root:
+        raise CourseError(AS_ROOT)
+    if not (settings.trust or settings.scheduler):
+        check_packages(bubblewrap(private=settings.private(place)))
 
 
 def class_secret(path: Path) -> str:
@@ -203,51 +211,12 @@ def _digest(content: bytes, lesson: str, secret: str, settings: Settings) -> str
     return digest.hexdigest()
 
 
-def run_jobs(jobs: Sequence[Job], settings: Settings) -> Iterator[tuple[str, list[Paper] | CourseError]]:
+def run_jobs(jobs: Sequence[Job], settings: Settings, place: Path) -> Iterator[tuple[str, list[Paper] | CourseError]]:
     """The lesson and the papers of each of ``jobs`` as they are done, or the reason why there are none."""
     if not jobs:
-        return
-    with executor(settings) as pool:
-        waiting = {pool.submit(replay.grade, job): job for job in jobs}
-        for future in as_completed(waiting):
-            try:
-                yield waiting[future].lesson, future.result()
-            except CourseError as error:
-                yield waiting[future].lesson, error
-            except BrokenProcessPool:
-                yield waiting[future].lesson, CourseError("its process was ended from outside; memory may be short.")
-            except Exception as error:  # of the grader itself; the other lessons are graded all the same
-                yield waiting[future].lesson, CourseError(f"grading fails with {type(error).__name__}: {error}.")
-
-
-@contextmanager
-def executor(settings: Settings) -> Iterator[Executor]:
-    """Processes of this machine, or a Dask cluster. Raises CourseError where that does not answer."""
-    if settings.scheduler:
-        with dask_client(settings.scheduler) as client:
-            yield client.get_executor(pure=False)
-        return
-    ignore = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of the process that starts the workers
-    with ProcessPoolExecutor(settings.workers, get_context("spawn"), signal.signal, ignore) as pool:
-        try:
-            yield pool
-        except BaseException:
-            for worker in active_children():  # what is graded by then is kept
-                end_children(worker.pid)
-                worker.kill()
-            raise
-
-
-def dask_client(address: str) -> "Client":
-    """The client of the Dask cluster whose scheduler is at ``address``."""
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise CourseError("Grading on a Dask cluster needs its client: pip install distributed.") from error
-    try:
-        return Client(address, timeout=10)
-    except (OSError, ValueError) as error:
-        raise CourseError(f"No Dask scheduler answers at {address}: is the address right?") from error
+        return iter(())
+    walled = [replace(job, private=settings.private(place)) for job in jobs]
+    return run_on_cluster(walled, settings.scheduler) if settings.scheduler else run_here(walled, settings.workers)
 
 
 def write_pages(
