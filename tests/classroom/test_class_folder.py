@@ -184,7 +184,7 @@ def grading(tmp_path: Path, lesson: Path, place: object, *more: str) -> tuple[in
     env |= {
         "COURSE_CACHE": os.environ.get("COURSE_CACHE") or str(Path("~/.cache/llm-recommenders-course").expanduser())
     }
-    process = course("grade", str(place), "--notebooks", str(lesson.parent), *more, env=env)
+    process = course("grade", str(place), "--notebooks", str(lesson.parent), "--as-root", *more, env=env)
     _, errors = process.communicate()
     return process.returncode, errors
 

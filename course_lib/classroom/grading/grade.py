@@ -150,34 +150,11 @@ def sort_out(
     done: list[Paper] = []
     pending: dict[str, list[Script]] = {}
     for one in submissions:
-        lesson, who = lessons[one.lesson], one.person
-        if one.path is None:
-            done.append(unreadable(Paper(who.name, one.lesson, (), id=who.id), lesson.labels, one.problem))
-            continue
-        content = one.path.read_bytes()
-        digest = _digest(content, lesson.text, secret, settings)
-        paper = _known(settings.out / "papers" / who.folder / f"{one.lesson}.json", digest, lesson.worth)
-        paper = paper and replace(paper, student=who.name, id=who.id)
-        if paper and paper.done:
-            done.append(paper)
-            continue
-        reading = read(content, lesson.edition)
-        answers = {cell.name: cell.source for cell in reading.cells if cell.kind == "exercise"}
-        paper = paper or Paper(
-            who.name,
-            one.lesson,
-            (),
-            reading.findings,
-            about=reading.about,
-            answers=answers,
-            digest=digest,
-            done=False,
-            id=who.id,
-        )
-        if reading.problem:
-            done.append(unreadable(paper, lesson.labels, reading.problem))
+        begun = _begin(one, lessons[one.lesson], secret, settings)
+        if isinstance(begun, Paper):
+            done.append(begun)
         else:
-            pending.setdefault(one.lesson, []).append(Script(reading, paper))
+            pending.setdefault(one.lesson, []).append(begun)
     folder = None if settings.scheduler else settings.out / "papers"
     batches = [
         (lesson, tuple(scripts[i : i + MOST]))
@@ -190,6 +167,23 @@ def sort_out(
         for name, scripts in batches
     ]
     return done, jobs
+
+
+def _begin(one: Submission, lesson: Lesson, secret: str, settings: Settings) -> Paper | Script:
+    """What is left to grade of a notebook; its paper where there is nothing."""
+    who = one.person
+    if one.path is None:
+        return unreadable(Paper(who.name, one.lesson, (), id=who.id), lesson.labels, one.problem)
+    content = one.path.read_bytes()
+    digest = _digest(content, lesson.text, secret, settings)
+    paper = _known(settings.out / "papers" / who.folder / f"{one.lesson}.json", digest, lesson.worth)
+    if paper and paper.done:
+        return replace(paper, student=who.name, id=who.id)
+    reading = read(content, lesson.edition)
+    answers = {cell.name: cell.source for cell in reading.cells if cell.kind == "exercise"}
+    paper = paper or Paper(who.name, one.lesson, (), reading.findings, about=reading.about, answers=answers)
+    paper = replace(paper, student=who.name, id=who.id, digest=digest, done=False)
+    return unreadable(paper, lesson.labels, reading.problem) if reading.problem else Script(reading, paper)
 
 
 def _known(path: Path, digest: str, worth: Mapping[str, int]) -> Paper | None:

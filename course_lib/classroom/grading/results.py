@@ -1,6 +1,7 @@
 """What grading finds out, as plain data: a `Mark` for an exercise, a `Paper` for a student's notebook of a lesson."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from pathlib import Path
@@ -67,7 +68,7 @@ def save(paper: Paper, folder: Path) -> None:
 
 
 def load(path: Path, worth: Mapping[str, int] | None = None) -> Paper:
-    """The paper that `save` wrote to ``path``; worth: the points of each exercise of its lesson, in their order.
+    """The paper that `save` wrote to ``path``; worth: the points of each exercise of its lesson.
 
     Raises CourseError where the file is anything else: nothing in it is believed that `save` could not have written.
     """
@@ -77,9 +78,9 @@ def load(path: Path, worth: Mapping[str, int] | None = None) -> Paper:
             raise ValueError("of another student or lesson")
         if any(not 0 <= one.points <= one.of or one.mark not in ("✔", "✘", "○") for one in paper.marks):
             raise ValueError("points out of range")
-        found = [(one.label, one.of) for one in paper.marks]
-        wanted = found if worth is None else list(worth.items())
-        if found != (wanted if paper.done else wanted[: len(found)]):
+        found = Counter((one.label, one.of) for one in paper.marks)
+        wanted = Counter(found.keys() if worth is None else worth.items())  # each once
+        if not found <= wanted or (paper.done and found != wanted):
             raise ValueError("of other exercises")
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise CourseError(f"{path} is not a paper that grading has written: delete it and grade again.") from error
