@@ -3,6 +3,7 @@
 import io
 import os
 import stat
+import time
 import zipfile
 from pathlib import Path
 
@@ -298,6 +299,17 @@ def test_what_lies_open_takes_no_room_of_a_students_zips(tmp_path, monkeypatch):
     }
     found, problems = collected(make_zip(tmp_path / "class.zip", own), tmp_path)
     assert [text[0] for text in found.values()] == ["a", "b"] and len(problems) == 1
+
+
+def test_many_zips_of_many_files_each_are_not_all_read(tmp_path):
+    many = zip_bytes({f"{n}/{FIVE}.ipynb": "" for n in range(6_000)})
+    own = {f"Ada/{n:02}.zip": many for n in range(5)} | {f"Bob/{FIVE}.ipynb": "bob"}
+    start = time.perf_counter()
+    found, problems = collected(make_zip(tmp_path / "class.zip", own), tmp_path)
+    assert time.perf_counter() - start < 20 and found == {("Ada", FIVE): "", ("Bob", FIVE): "bob"}
+    assert any("6000 times" in problem for problem in problems) and any(
+        "10,000 files" in problem for problem in problems
+    )
 
 
 def test_damaged_notebooks_and_zips_without_end_are_not_all_tried(tmp_path, monkeypatch):

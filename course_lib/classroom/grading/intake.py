@@ -21,7 +21,7 @@ from course_lib.paths import write_atomic
 
 MOST_FILE = 50_000_000  # bytes of a notebook, or of a zip inside a zip
 MOST_UPLOAD = 200_000_000  # that is taken out of one student's zips
-MOST_MEMBERS = 10_000  # of a student's zip
+MOST_MEMBERS = 10_000  # of one student's zips
 MOST_DEPTH = 30  # folders in folders
 SKIPPED = {"__MACOSX", ".ipynb_checkpoints", ".DS_Store", ".git", "Thumbs.db", "desktop.ini", MANIFEST}
 BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError, OverflowError, OSError)
@@ -51,6 +51,7 @@ class Room:
     left: int = field(default_factory=lambda: MOST_UPLOAD)
     taken: int = 0
     zips: int = 0  # that were opened
+    members: int = 0  # of these
 
     def take(self, found: Found, nested: bool = False) -> Path:
         """Where the content of ``found`` lies. Raises Refused where it is damaged or there is no room for it.

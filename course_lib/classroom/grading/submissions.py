@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from course_lib.classroom.grading import layouts
-from course_lib.classroom.grading.intake import OUTSIDE, Found, Refused, Room, opened, upload
+from course_lib.classroom.grading.intake import MOST_MEMBERS, OUTSIDE, Found, Refused, Room, opened, upload
 from course_lib.classroom.grading.layouts import METADATA, PLATFORM_FILES, Notes, Owner, bare, named, notebook_or_zip
 from course_lib.classroom.grading.people import Person
 from course_lib.classroom.notebooks import clean, listed
@@ -214,13 +214,16 @@ def _in_zip(file: _File, room: Room, encoding: str, reasons: Reasons, stack: Exi
     if not file.name.lower().endswith(".zip"):
         return
     try:
-        if room.zips >= MOST_ZIPS:
-            raise Refused(f"more than {MOST_ZIPS} zips")
+        if room.zips >= MOST_ZIPS or room.members > MOST_MEMBERS:
+            raise Refused(f"more than {MOST_ZIPS} zips, or {MOST_MEMBERS:,} files in them")
         room.zips += 1
         path = room.take(file.found)
         if path != file.found.source:
             stack.callback(path.unlink)
         inner = stack.enter_context(upload(path, encoding))
+        room.members += len(inner)
+        if room.members > MOST_MEMBERS:
+            raise Refused(f"more than {MOST_MEMBERS:,} files with those of the zips before")
     except Refused as refused:
         reasons.setdefault(str(refused), []).append(file.said)
         return
