@@ -57,6 +57,9 @@ COUNT, NATURAL = partial(whole, at_least=1), partial(whole, at_least=0)
 SEED, SEED_32 = partial(whole, at_least=0, at_most=2**63 - 1), partial(whole, at_least=0, at_most=2**32 - 1)
 
 
+RATE = partial(number, above=0, at_most=1e30)  # of learning; torch has no longer step in 32 bits
+
+
 def settings(owner: Any, **ranges: Callable[[str, Any], int | float]) -> None:
     """Check the attributes of ``owner``, called in its ``__post_init__``: settings(self, lam=POSITIVE, seed=SEED)."""
     for name, check in ranges.items():

@@ -3,7 +3,8 @@
 Letters: X (n_users, n_items) is the binary matrix of the training part, x_u its row for user u, R the same cells
 with their ratings. Every model stores its arguments, learns in ``fit(train)`` and answers ``score(users)`` with
 one row of scores a user, higher is better. Ids are row and column numbers from 0. A user without a training
-row is scored by popularity, since nothing else is known; an unknown id is an error, in one sentence.
+row is scored by popularity, since nothing else is known; an unknown id is an error, in one sentence. So is an argument
+out of its range: seed ≥ 0 everywhere, the others where they are named.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import scipy.sparse as sp
 
 from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
+from course_lib.inputs import COUNT, NOT_NEGATIVE, POSITIVE, SEED, all_finite, matrix, same_length, settings
 
 
 def known(ids: np.ndarray, n: int, what: str = "user") -> np.ndarray:
@@ -27,6 +29,21 @@ def known(ids: np.ndarray, n: int, what: str = "user") -> np.ndarray:
             f"The {what} id {wrong[0]} is unknown: the model was fitted on {n} {what}s, numbered 0 to {n - 1}."
         )
     return ids.astype(np.int64)
+
+
+def known_pairs(users: np.ndarray, items: np.ndarray, n_users: int, n_items: int) -> tuple[np.ndarray, np.ndarray]:
+    """Both sides of the pairs (users[m], items[m]), each as by ``known``; refused where they differ in length."""
+    users, items = known(users, n_users), known(items, n_items, "item")
+    same_length(users=users, items=items)
+    return users, items
+
+
+def solve(A: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """x of A x = b; CourseError where there is no single answer, or none that is finite."""
+    try:
+        return all_finite("The solution", np.linalg.solve(A, b), "raise the penalty lam, or scale the input")
+    except np.linalg.LinAlgError as error:
+        raise CourseError(f"The equations have no single solution ({error}): raise the penalty lam.") from error
 
 
 def checked(train: Interactions) -> Interactions:
@@ -48,6 +65,9 @@ class Random:
     """Noise, the same for a user whenever and in whatever company he is asked about: the floor of every table."""
 
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        settings(self, seed=SEED)
 
     def fit(self, train: Interactions) -> Self:
         """Remember the sizes; there is nothing to learn."""
@@ -80,10 +100,13 @@ class Popularity:
 class RecentPopularity:
     """s_uj = number of users with item j in the last ``days`` of the training part; older counts only break ties.
 
-    What is in fashion now. Ji, Sun, Zhang, Li (2020), A re-visit of the popularity baseline, SIGIR.
+    What is in fashion now. Ji, Sun, Zhang, Li (2020), A re-visit of the popularity baseline, SIGIR. days > 0.
     """
 
     days: float = 30.0
+
+    def __post_init__(self) -> None:
+        settings(self, days=POSITIVE)
 
     def fit(self, train: Interactions) -> Self:
         """Count each item's users, all of them and the recent ones."""
@@ -101,8 +124,10 @@ class RecentPopularity:
 def nearest(X: sp.csr_matrix, K: int, shrink: float) -> np.ndarray:
     """S (n, n) of the n columns of X: (x_l . x_j) / (|x_l| |x_j| + shrink) where l is among j's K nearest, else 0.
 
-    The cosine of two binary columns, shrunk where few rows stand behind it; nobody is his own neighbour.
+    The cosine of two binary columns, shrunk where few rows stand behind it; nobody is his own neighbour. K ≥ 1,
+    shrink ≥ 0.
     """
+    X, K, shrink = matrix("X", X), COUNT("K", K), NOT_NEGATIVE("shrink", shrink)
     S = (X.T @ X).toarray()  # co-occurrence counts
     norm = np.sqrt(S.diagonal())
     S /= np.maximum(np.outer(norm, norm) + shrink, 1e-12)
@@ -118,10 +143,14 @@ class ItemKNN:
     """s_uj = sum of S_lj over the items l in u's history, where S holds item j's K `nearest` items only.
 
     Sarwar, Karypis, Konstan, Riedl (2001), Item-based collaborative filtering recommendation algorithms, WWW.
+    K ≥ 1, shrink ≥ 0.
     """
 
     K: int = 200
     shrink: float = 10.0
+
+    def __post_init__(self) -> None:
+        settings(self, K=COUNT, shrink=NOT_NEGATIVE)
 
     def fit(self, train: Interactions) -> Self:
         """Cosines of all pairs of columns of X; each column of S keeps its K largest."""
@@ -141,11 +170,14 @@ class UserKNN:
     """s_uj = sum of S_vu over the users v with item j, where S holds user u's K `nearest` users only.
 
     Resnick, Iacovou, Suchak, Bergstrom, Riedl (1994), GroupLens: an open architecture for collaborative filtering
-    of netnews, CSCW; here for likes instead of ratings.
+    of netnews, CSCW; here for likes instead of ratings. K ≥ 1, shrink ≥ 0.
     """
 
     K: int = 100
     shrink: float = 10.0
+
+    def __post_init__(self) -> None:
+        settings(self, K=COUNT, shrink=NOT_NEGATIVE)
 
     def fit(self, train: Interactions) -> Self:
         """Cosines of all pairs of rows of X; each column of S keeps its K largest."""
@@ -165,18 +197,24 @@ class EASE:
     """s_u = x_u B, the B with zero diagonal that minimises |X - X B|^2 + lam |B|^2, in closed form.
 
     With P = (X'X + lam I)^-1 the answer is B_lj = -P_lj / P_jj off the diagonal.
-    Steck (2019), Embarrassingly shallow autoencoders for sparse data, WWW.
+    Steck (2019), Embarrassingly shallow autoencoders for sparse data, WWW. lam > 0.
     """
 
     lam: float = 300.0
+
+    def __post_init__(self) -> None:
+        settings(self, lam=POSITIVE)
 
     def fit(self, train: Interactions) -> Self:
         """One inverse of an (n_items, n_items) matrix."""
         self.X_ = checked(train).matrix()
         G = (self.X_.T @ self.X_).toarray()
         self.popularity_ = G.diagonal().copy()
-        P = np.linalg.inv(G + self.lam * np.eye(len(G)))
-        self.B_ = -P / P.diagonal()
+        try:
+            P = np.linalg.inv(G + self.lam * np.eye(len(G)))
+        except np.linalg.LinAlgError as error:
+            raise CourseError(f"X'X + lam I has no inverse for lam = {self.lam:g}: raise lam.") from error
+        self.B_ = all_finite("EASE's matrix B", -P / P.diagonal(), "raise lam")
         np.fill_diagonal(self.B_, 0.0)
         return self
 
@@ -196,7 +234,7 @@ def als_step(X: sp.csr_matrix, V: np.ndarray, lam: float, alpha: float, gram: np
     outer = (V[:, :, None] * V[:, None, :]).reshape(n, d * d)
     everybody = V.T @ V if gram is None else gram
     A = alpha * (X @ outer).reshape(-1, d, d) + everybody + lam * np.eye(d)  # (n_users, d, d)
-    return np.linalg.solve(A, (1 + alpha) * (X @ V)[:, :, None])[:, :, 0]
+    return solve(A, (1 + alpha) * (X @ V)[:, :, None])[:, :, 0]
 
 
 @dataclass
@@ -204,7 +242,8 @@ class ALS:
     """s_uj = u_u . v_j, minimising sum_uj c_uj (x_uj - u_u . v_j)^2 + lam (|U|^2 + |V|^2), c = 1 + alpha x.
 
     Every cell counts, a seen one 1 + alpha times: each half-step has a closed form (``als_step``).
-    Hu, Koren, Volinsky (2008), Collaborative filtering for implicit feedback datasets, ICDM.
+    Hu, Koren, Volinsky (2008), Collaborative filtering for implicit feedback datasets, ICDM. d, sweeps ≥ 1; lam > 0;
+    alpha ≥ 0.
     """
 
     d: int = 48
@@ -212,6 +251,9 @@ class ALS:
     alpha: float = 2.0
     sweeps: int = 15
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        settings(self, d=COUNT, lam=POSITIVE, alpha=NOT_NEGATIVE, sweeps=COUNT, seed=SEED)
 
     def fit(self, train: Interactions) -> Self:
         """``sweeps`` rounds of solving for U, then for V."""
@@ -236,11 +278,14 @@ class BiasModel:
 
     Each half-step is a shrunk mean of what is left over, b_j = sum_u (r_uj - mu - b_u) / (n_j + lam); the rounds
     converge to the least-squares answer. Koren, Bell, Volinsky (2009), Matrix factorization techniques for
-    recommender systems, IEEE Computer 42(8).
+    recommender systems, IEEE Computer 42(8). lam > 0, sweeps ≥ 1.
     """
 
     lam: float = 2.0
     sweeps: int = 50
+
+    def __post_init__(self) -> None:
+        settings(self, lam=POSITIVE, sweeps=COUNT)
 
     def fit(self, train: Interactions) -> Self:
         """Alternate the two shrunk means."""
@@ -257,7 +302,7 @@ class BiasModel:
 
     def predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """The rating of each pair (users[m], items[m]) in stars, (len(users),)."""
-        users, items = known(users, len(self.b_u_)), known(items, len(self.b_j_), "item")
+        users, items = known_pairs(users, items, len(self.b_u_), len(self.b_j_))
         return self.mu_ + self.b_u_[users] + self.b_j_[items]
 
     def score(self, users: np.ndarray) -> np.ndarray:

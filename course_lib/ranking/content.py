@@ -15,7 +15,8 @@ import scipy.sparse as sp
 
 from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
-from course_lib.ranking.baselines import ALS, checked, known
+from course_lib.inputs import COUNT, POSITIVE, array, choice, matrix, settings, texts
+from course_lib.ranking.baselines import ALS, checked, known, solve
 from course_lib.ranking.retrieval import centred
 
 PEOPLE = ("director", "writer", "cast")
@@ -35,7 +36,10 @@ def entities(catalogue: pd.DataFrame, columns: Sequence[str], at_least: int = 2)
     """T (n_items, n_entities), 0 or 1, and the entities' names, for those with ``at_least`` films.
 
     columns: columns of tuples, such as "genres" or "cast"; somebody who is in several of them is one entity.
+    at_least ≥ 1.
     """
+    COUNT("at_least", at_least)
+    columns = [choice("column", column, catalogue.columns) for column in texts("columns", columns)]
     pairs = sorted({(item, name) for c in columns for item, names in enumerate(catalogue[c]) for name in names})
     names, column = np.unique([name for _, name in pairs], return_inverse=True)
     T = sp.csr_matrix((np.ones(len(pairs)), ([i for i, _ in pairs], column)), shape=(len(catalogue), len(names)))
@@ -45,6 +49,7 @@ def entities(catalogue: pd.DataFrame, columns: Sequence[str], at_least: int = 2)
 
 def idf(T: sp.csr_matrix) -> sp.csr_matrix:
     """T with column e times log(n_items / films with e)."""
+    T = matrix("T", T)
     films = np.asarray(T.sum(axis=0)).ravel()
     return sp.csr_matrix(T @ sp.diags_array(np.log(T.shape[0] / np.maximum(films, 1))))
 
@@ -79,12 +84,13 @@ class ContentProfile:
     def fit(self, train: Interactions) -> Self:
         """The users' profiles P (n_users, f)."""
         X, R = features_of(self.features, train), checked(train).matrix()
+        self.X_ = X
         self.P_ = (R @ X) / np.maximum(np.diff(R.indptr), 1)[:, None]
         return self
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """P_u X', (len(users), n_items); zeros for a user without a training row."""
-        return self.P_[known(users, len(self.P_))] @ np.asarray(self.features).T
+        return self.P_[known(users, len(self.P_))] @ self.X_.T
 
 
 @dataclass
@@ -92,12 +98,15 @@ class ContentMap:
     """s_uj = u_u · (x_j B): features mapped into the collaborative space, so that a cold item gets a vector there.
 
     U, V come from ``base`` fitted on the training part; B minimises sum_j |v_j - m - x_j B|^2 + lam |B|^2 over the
-    items that have a training row, m their mean v. All items, warm ones too, are scored by the mapped vector.
+    items that have a training row, m their mean v. All items, warm ones too, are scored by the mapped vector. lam > 0.
     """
 
     features: np.ndarray = field(repr=False)
     base: Factors = field(default_factory=ALS)
     lam: float = 10.0
+
+    def __post_init__(self) -> None:
+        settings(self, lam=POSITIVE)
 
     def fit(self, train: Interactions) -> Self:
         """The base first, then one ridge regression from features to its item vectors."""
@@ -107,7 +116,7 @@ class ContentMap:
         self.U_, V = self.base.U_, self.base.V_[warm]
         m = V.mean(axis=0)
         K = X @ X[warm].T  # (n_items, warm): how alike; the dual form has one equation per warm item
-        self.V_ = m + K @ np.linalg.solve(K[warm] + self.lam * np.eye(len(warm)), V - m)  # (n_items, d)
+        self.V_ = m + K @ solve(K[warm] + self.lam * np.eye(len(warm)), V - m)  # (n_items, d)
         return self
 
     def score(self, users: np.ndarray) -> np.ndarray:
@@ -117,10 +126,7 @@ class ContentMap:
 
 def features_of(X: np.ndarray, train: Interactions) -> np.ndarray:
     """X as floats, refused with one sentence unless it has one finite row for each item."""
-    X = np.asarray(X, dtype=float)
-    if X.ndim != 2 or len(X) != train.n_items or not np.isfinite(X).all():
-        bad = "" if np.isfinite(X).all() else " and holds NaN or infinity"
-        raise CourseError(
-            f"Features are one finite row for each of {train.n_items} items; this array is {X.shape}{bad}."
-        )
+    X = array("Features", X, ndim=2)
+    if len(X) != train.n_items:
+        raise CourseError(f"Features are one finite row for each of {train.n_items} items; this array is {X.shape}.")
     return X

@@ -17,8 +17,20 @@ from course_lib.data.interactions import Interactions
 from course_lib.device import one_thread
 from course_lib.errors import CourseError
 from course_lib.evaluation.protocol import Recommender
-from course_lib.ranking.baselines import checked, known
-from course_lib.ranking.retrieval import principal
+from course_lib.inputs import (
+    COUNT,
+    NOT_NEGATIVE,
+    POSITIVE,
+    RATE,
+    SEED,
+    all_finite,
+    array,
+    number,
+    same_length,
+    settings,
+)
+from course_lib.ranking.baselines import checked, known, known_pairs
+from course_lib.ranking.retrieval import principal, vectors_of
 from course_lib.ranking.ways import Attention, histories, text_neighbours, way
 
 
@@ -27,15 +39,20 @@ class PairText:
     """t_ij = p_i * e_j with p_i = sum_l (r_il - mean_i) e_l / (n_i + shrink), l the training items of user i.
 
     p_i points to the texts that user i rates above his own mean. For a training pair the profile leaves out that
-    pair's own rating: otherwise t_ij would hold the answer, and the weights would learn to read it off.
+    pair's own rating: otherwise t_ij would hold the answer, and the weights would learn to read it off. shrink > 0.
     """
 
     e: np.ndarray  # (n_items, d_t)
     shrink: float = 5.0
 
+    def __post_init__(self) -> None:
+        self.e = array("Text vectors", self.e, ndim=2, keep=True)
+        settings(self, shrink=POSITIVE)
+
     def fit(self, train: Interactions) -> Self:
         """Each user's sums over the training part; then one scale, so that |t_ij| is about 1."""
         R, X = checked(train).matrix("rating"), train.matrix()
+        vectors_of(self.e, train)
         self.n_, self.sum_ = np.asarray(X.sum(axis=1)).ravel(), np.asarray(R.sum(axis=1)).ravel()  # (n_users,)
         self.Re_, self.Xe_, self.scale_ = R @ self.e, X @ self.e, 1.0  # (n_users, d_t)
         lengths = np.linalg.norm(self.pairs(train.user, train.item, train.rating), axis=1)
@@ -44,14 +61,18 @@ class PairText:
 
     def pairs(self, users: np.ndarray, items: np.ndarray, ratings: np.ndarray | None = None) -> np.ndarray:
         """t of each pair, (len(users), d_t). ``ratings``: the pairs' own training ratings, to be left out."""
+        users, items = known_pairs(users, items, len(self.n_), len(self.e))
         return self.profiles(users, items, ratings) * self.e[items]
 
     def profiles(
         self, users: np.ndarray, items: np.ndarray | None = None, ratings: np.ndarray | None = None
     ) -> np.ndarray:
         """p of each user, (len(users), d_t), without the rating ``ratings`` of the item ``items`` if they are given."""
+        users = known(users, len(self.n_))
         n, total, Re, Xe = self.n_[users], self.sum_[users], self.Re_[users], self.Xe_[users]
         if items is not None and ratings is not None:
+            ratings, items = array("ratings", ratings, ndim=1), known(items, len(self.e), "item")
+            same_length(users=users, items=items, ratings=ratings)
             n, total = n - 1, total - ratings
             Re, Xe = Re - ratings[:, None] * self.e[items], Xe - self.e[items]
         mean = total / np.maximum(n, 1)
@@ -105,6 +126,7 @@ class Fusion:
     collaborative=False drops u_i . v_j, text=False drops t_ij . w_k, gate=True lets alpha depend on the pair. way:
     how text enters, one of "product", "concat", "bilinear", "mlp", "attention" (`ways`). lam_n > 0 pulls each item's
     vector towards the mean of the ``neighbours`` items with the most similar texts, S (n_items, n_items).
+    K, d, d_t, neighbours, epochs, batch ≥ 1; lr, lam, lam_b, lam_w, lam_n, seed ≥ 0.
     """
 
     vectors: np.ndarray  # (n_items, any width), as they come from the encoder
@@ -125,16 +147,22 @@ class Fusion:
     batch: int = 1024
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        settings(self, **dict.fromkeys(("K", "d", "d_t", "neighbours", "epochs", "batch"), COUNT), seed=SEED)
+        settings(self, **dict.fromkeys(("lam", "lam_b", "lam_w", "lam_n", "lr"), NOT_NEGATIVE))
+        self.vectors = array("Text vectors", self.vectors, ndim=2, keep=True)
+        if self.lr:
+            RATE("lr", self.lr)
+
     def fit(self, train: Interactions, valid: Interactions | None = None) -> Self:
         """Adam on shuffled batches, its step falling to zero; with ``valid`` the epoch best on it is kept."""
         train = checked(train)
-        if len(self.vectors) != train.n_items:
-            raise CourseError(
-                f"There are {len(self.vectors)} text vectors for {train.n_items} items: encode one an item."
-            )
+        vectors = vectors_of(self.vectors, train)
+        if valid is not None and not len(valid):
+            raise CourseError("The validation part has no rows: check the split, or leave it out.")
         if self.gate and self.way != "product":
             raise CourseError(f"A gate weighs the K layers of the product; the way {self.way!r} has none: drop one.")
-        e = principal(self.vectors, self.d_t)
+        e = principal(vectors, self.d_t)
         self.pair_text_ = PairText(e).fit(train)
         self.log_n_ = (np.log1p(np.bincount(train.user, minlength=train.n_users)),
                        np.log1p(np.bincount(train.item, minlength=train.n_items)))  # fmt: skip
@@ -167,6 +195,9 @@ class Fusion:
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
+            with torch.no_grad():
+                if not bool(loss.isfinite() & net(*(x[rows] for x in inputs)).isfinite().all()):
+                    raise CourseError(f"The loss is not finite after epoch {epoch + 1}: training diverged; lower lr.")
             if valid is not None:
                 error = valid.rating - self.predict(valid.user, valid.item)
                 self.valid_rmse_.append(float(np.sqrt(np.mean(error**2))))
@@ -192,8 +223,7 @@ class Fusion:
         return torch.tensor(users), torch.tensor(items), *floats
 
     def _pairs(self, users: np.ndarray, items: np.ndarray) -> tuple[Tensor, ...]:
-        n_users, n_items = len(self.log_n_[0]), len(self.log_n_[1])
-        return self._inputs(known(users, n_users), known(items, n_items, "item"))
+        return self._inputs(*known_pairs(users, items, len(self.log_n_[0]), len(self.log_n_[1])))
 
     @torch.no_grad()
     def predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
@@ -217,7 +247,7 @@ class Fusion:
         if not isinstance(self.net_.way, Attention):
             raise CourseError(f"The way {self.way!r} weighs no history: fit a Fusion with way='attention'.")
         i, j = known(np.array([user]), len(self.log_n_[0])), known(np.array([item]), len(self.log_n_[1]), "item")
-        items, a = self.net_.way.items[user], self.net_.way.weights(torch.from_numpy(i), torch.from_numpy(j))[0]
+        items, a = self.net_.way.items[i[0]], self.net_.way.weights(torch.from_numpy(i), torch.from_numpy(j))[0]
         return items[items >= 0].numpy(), a[items >= 0].numpy()
 
     @torch.no_grad()
@@ -229,6 +259,8 @@ class Fusion:
         net, users = self.net_, known(users, len(self.log_n_[0]))
         if net.way is not None:  # pair by pair, a user at a time
             items = np.arange(len(self.log_n_[1]))
+            if not len(users):
+                return np.zeros((0, len(items)))
             rows = (net(*self._inputs(np.full(len(items), user), items)) for user in users)
             return torch.stack(list(rows)).numpy().astype(float)
         p, e, z_i, z_j = (
@@ -262,10 +294,17 @@ class Fusion:
 class Mix:
     """s_u = sum_m weight_m z(s_u of model m), z = minus the mean, over the standard deviation of the user's own row.
 
-    The mean and the deviation bring models with different units to one scale. Infinite scores are refused.
+    The mean and the deviation bring models with different units to one scale. Infinite scores are refused. A weight is
+    any finite number.
     """
 
     models: Mapping[str, tuple[Recommender, float]]
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise CourseError("A mix wants a model at least: {name: (model, weight)}.")
+        for name, (_, weight) in self.models.items():
+            number(f"The weight of {name!r}", weight)
 
     def fit(self, train: Interactions) -> Self:
         """Fit every model."""
@@ -280,8 +319,10 @@ class Mix:
 
 def zscore(scores: np.ndarray) -> np.ndarray:
     """Each row minus its mean, divided by its standard deviation; a constant row becomes zeros."""
-    if not np.isfinite(scores).all():
-        raise CourseError("Only finite scores can be mixed: look for NaN or infinity in the models before mixing.")
+    scores = array("Scores", scores, ndim=2, keep=True, finite=False)
+    all_finite("Only finite scores can be mixed; these", scores, "look for NaN or infinity in the models before mixing")
+    if not scores.shape[1]:
+        raise CourseError("There is no item to score.")
     deviation = scores.std(axis=1, keepdims=True)
     return np.divide(
         scores - scores.mean(axis=1, keepdims=True), deviation, out=np.zeros_like(scores), where=deviation > 0

@@ -16,9 +16,11 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from course_lib.data.interactions import Interactions
+from course_lib.inputs import COUNT, NATURAL, NOT_NEGATIVE, RATE, SEED, choice, settings
 from course_lib.ranking.baselines import checked
 from course_lib.ranking.content import features_of
 from course_lib.ranking.graph import (
+    LOSSES,
     Loss,
     Watch,
     bipartite,
@@ -43,7 +45,8 @@ def node_features(items: np.ndarray, train: Interactions) -> np.ndarray:
 class KipfWelling:
     """GCN on the user–item graph, with one row of ``features`` (n_items, f) for each item, or None.
 
-    Defaults were chosen on the validation part of the random split of MovieLens-100K.
+    Defaults were chosen on the validation part of the random split of MovieLens-100K. d, K, batch ≥ 1; lam, steps,
+    seed ≥ 0; lr > 0.
     """
 
     features: np.ndarray | None = field(default=None, repr=False)
@@ -56,6 +59,10 @@ class KipfWelling:
     batch: int = 2048
     seed: int = 0
     device: torch.device | str = "cpu"
+
+    def __post_init__(self) -> None:
+        settings(self, d=COUNT, K=COUNT, lam=NOT_NEGATIVE, lr=RATE, steps=NATURAL, batch=COUNT, seed=SEED)
+        choice("loss", self.loss, LOSSES)
 
     def fit(self, train: Interactions, watch: Watch | None = None) -> Self:
         """Learn E, Θ and the W_k from the edges of ``train``."""

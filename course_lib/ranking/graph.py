@@ -15,7 +15,7 @@ He, Deng, Wang, Li, Zhang, Wang, LightGCN: simplifying and powering graph convol
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 import scipy.sparse as sp
@@ -27,9 +27,11 @@ from torch.nn.functional import softplus
 from course_lib.data.interactions import Interactions
 from course_lib.device import one_thread
 from course_lib.errors import CourseError
+from course_lib.inputs import COUNT, NATURAL, NOT_NEGATIVE, RATE, SEED, choice, matrix, settings
 from course_lib.ranking.baselines import checked, known, or_popular
 
 Loss = Literal["softmax", "bpr"]
+LOSSES: tuple[str, ...] = get_args(Loss)
 Watch = Callable[[int, Any], None]  # called with the step's number and the model after every step of training
 
 
@@ -42,11 +44,13 @@ def bipartite(train: Interactions) -> sp.csr_matrix:
 
 def degree(A: sp.csr_matrix) -> sp.csr_matrix:
     """D (n, n): the number (weight) of edges of each node on the diagonal."""
+    A = matrix("A", A)
     return sp.csr_matrix(sp.diags_array(np.asarray(A.sum(axis=1)).ravel()))
 
 
 def normalise(A: sp.csr_matrix, loops: bool = False) -> sp.csr_matrix:
     """Â = D^-1/2 A D^-1/2; with ``loops`` of A + I, so that a node hears itself. A node without edges keeps zeros."""
+    A = matrix("A", A)
     A = A + sp.eye_array(A.shape[0]) if loops else A
     d = np.asarray(A.sum(axis=1)).ravel()
     scale = sp.diags_array(np.divide(1, np.sqrt(d), out=np.zeros(len(d)), where=d > 0))
@@ -54,10 +58,13 @@ def normalise(A: sp.csr_matrix, loops: bool = False) -> sp.csr_matrix:
 
 
 def sparse(A: sp.csr_matrix, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> Tensor:
-    """A as a sparse CSR tensor for ``propagate``; ValueError unless A is symmetric, since its gradient relies on it."""
+    """A as a sparse CSR tensor for ``propagate``; CourseError unless A is symmetric, as its gradient needs it."""
+    A = matrix("A", A)
+    if A.shape[0] != A.shape[1]:
+        raise CourseError(f"propagate needs a square matrix; this one is {A.shape}.")
     difference = abs(A - A.T)
     if difference.nnz and difference.max() > 1e-9:
-        raise ValueError("propagate needs a symmetric matrix: normalise with D^-1/2 A D^-1/2, not with D^-1 A.")
+        raise CourseError("propagate needs a symmetric matrix: normalise with D^-1/2 A D^-1/2, not with D^-1 A.")
     A = sp.csr_matrix(A)
     A.sort_indices()
     with warnings.catch_warnings():
@@ -99,7 +106,8 @@ def kipf_welling_layer(A_hat: Tensor, H: Tensor, W: Tensor) -> Tensor:
 
 
 def lightgcn(A_hat: Tensor, E: Tensor, L: int) -> Tensor:
-    """(E + Â E + ... + Â^L E) / (L + 1): no weights, no ReLU, only the graph."""
+    """(E + Â E + ... + Â^L E) / (L + 1), L ≥ 0: no weights, no ReLU, only the graph."""
+    L = NATURAL("L", L)
     H, total = E, E
     for _ in range(L):
         H = propagate(A_hat, H)
@@ -173,10 +181,8 @@ def descend(
     "softmax": every step sees all users and all items. "bpr": every step sees ``batch`` triples. Both add lam
     times the mean squared length of the rows of ``parameters[0]`` (for "bpr" of the triples' rows). ``decay``: the
     learning rate falls in a straight line to zero, which calms networks that never settle otherwise. ``also(Z)``: a
-    further loss, added to the first.
+    further loss, added to the first. CourseError where the loss, or what is learned, is not finite.
     """
-    if loss not in ("softmax", "bpr"):
-        raise CourseError(f"Unknown loss {loss!r}: choose 'softmax' or 'bpr'.")
     E, R, rng = parameters[0], train.matrix(), np.random.default_rng(seed)
     A = sparse(bipartite(train), E.device)
     d = torch.from_numpy(np.diff(R.indptr)).to(E)
@@ -196,7 +202,7 @@ def descend(
             value.backward()
             optimiser.step()
             losses.append(value.item())
-            if not np.isfinite(losses[-1]):
+            if not np.isfinite(losses[-1]) or (step == steps and not all(bool(p.isfinite().all()) for p in parameters)):
                 raise CourseError(
                     f"The loss is {losses[-1]} at step {step}: training diverged; lower the learning rate."
                 )
@@ -215,7 +221,7 @@ class LightGCN:
     """s_uj = z_u · z_j with Z = (E + Â E + ... + Â^L E) / (L + 1); only E (n, d) is learned.
 
     Defaults were chosen on the validation part of the random split of MovieLens-100K. With loss="bpr" a step is a
-    batch: take lr=0.001, lam=1e-4 and several thousand steps.
+    batch: take lr=0.001, lam=1e-4 and several thousand steps. d, batch ≥ 1; L, lam, steps, seed ≥ 0; lr > 0.
     """
 
     d: int = 64
@@ -227,6 +233,10 @@ class LightGCN:
     batch: int = 2048
     seed: int = 0
     device: torch.device | str = "cpu"
+
+    def __post_init__(self) -> None:
+        settings(self, d=COUNT, L=NATURAL, lam=NOT_NEGATIVE, lr=RATE, steps=NATURAL, batch=COUNT, seed=SEED)
+        choice("loss", self.loss, LOSSES)
 
     def fit(self, train: Interactions, watch: Watch | None = None) -> Self:
         """Learn E from the edges of ``train``. ``watch(step, model)`` is called after every step; it may ``score``."""

@@ -24,7 +24,9 @@ from torch import Tensor
 from course_lib.data.films import fold
 from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
-from course_lib.ranking.baselines import checked, known, or_popular
+from course_lib.inputs import NATURAL, NOT_NEGATIVE, POSITIVE, SEED, SHARE, array, ids, matrix, same_length, settings
+from course_lib.inputs import texts as strings
+from course_lib.ranking.baselines import checked, known, or_popular, solve
 from course_lib.ranking.content import PEOPLE, entities
 from course_lib.ranking.graph import LightGCN, Watch, lightgcn, normalise
 
@@ -41,17 +43,20 @@ class Edges:
 
 
 def knowledge(catalogue: pd.DataFrame, at_least: int = 2) -> dict[str, Edges]:
-    """{"genre", "person", "country": Edges}, of entities with ``at_least`` films; a director who also wrote is one."""
+    """{"genre", "person", "country": Edges}, of entities with ``at_least`` ≥ 1 films; who directed and wrote is one."""
     return {kind: Edges(*entities(catalogue, columns, at_least)) for kind, columns in KINDS.items()}
 
 
 def adjacency(R: sp.csr_matrix, edges: Mapping[str, Edges], weights: Mapping[str, float]) -> sp.csr_matrix:
-    """A (n, n) of users, items and entities; a type of edge that ``weights`` leaves out weighs 1, and 0 removes it."""
-    wrong = [kind for kind in weights if kind not in edges] or [kind for kind, w in weights.items() if w < 0]
-    if wrong:
-        raise CourseError(
-            f"The weight of {wrong[0]!r}: types of edge are {', '.join(edges)}, and no weight is negative."
-        )
+    """A (n, n) of users, items and entities; a type of edge that ``weights`` leaves out weighs 1, and 0 removes it.
+
+    weights: ≥ 0.
+    """
+    R = matrix("R", R)
+    for kind, weight in weights.items():
+        if kind not in edges:
+            raise CourseError(f"The weight of {kind!r}: types of edge are {', '.join(edges)}.")
+        NOT_NEGATIVE(f"The weight of {kind!r}", weight)
     short = [kind for kind, of in edges.items() if of.T.shape[0] != R.shape[1]]
     if short:
         raise CourseError(
@@ -70,13 +75,16 @@ class LabelPropagation:
     """F <- alpha Â F + (1 - alpha) Y, ``steps`` times: a user's films are her labels in Y (n, n_users), and they flow.
 
     s_uj = F_ju, without any training. Zhou, Bousquet, Lal, Weston, Schölkopf (2004), Learning with local and global
-    consistency, NeurIPS.
+    consistency, NeurIPS. alpha from 0 to 1; steps, weights ≥ 0.
     """
 
     edges: Mapping[str, Edges] = field(default_factory=dict, repr=False)
     weights: Mapping[str, float] = field(default_factory=dict)
     alpha: float = 0.5
     steps: int = 4
+
+    def __post_init__(self) -> None:
+        settings(self, alpha=SHARE, steps=NATURAL)
 
     def fit(self, train: Interactions) -> Self:
         """Build and normalise the graph."""
@@ -88,6 +96,7 @@ class LabelPropagation:
     def spread(self, X: sp.csr_matrix) -> np.ndarray:
         """Scores (k, n_items) of k people with the liked films X (k, n_items), who need not be users of the graph."""
         n_users, n_items = self.X_.shape
+        X = matrix("X", X, (None, n_items))
         Y = np.zeros((self.A_hat_.shape[0], X.shape[0]))
         Y[n_users : n_users + n_items] = X.T.toarray()
         F = Y
@@ -106,7 +115,7 @@ class KnowledgeGCN(LightGCN):
     """LightGCN over users, items and entities; the loss is LightGCN's, over users and items.
 
     An item without a user in the training part starts from zero: what it is comes from its entities alone. lam is the
-    mean over all nodes, entities too, so it has to be larger than without them.
+    mean over all nodes, entities too, so it has to be larger than without them. Ranges as LightGCN's; weights ≥ 0.
     """
 
     edges: Mapping[str, Edges] = field(default_factory=dict, repr=False)
@@ -157,7 +166,11 @@ def paths(
 
 # ── links that are missing ───────────────────────────────────────────────────────────────────────────────────
 def hide(T: sp.csr_matrix, share: float, seed: int) -> tuple[sp.csr_matrix, np.ndarray, np.ndarray]:
-    """T without a random ``share`` of its edges, and the hidden edges: their films and their entities."""
+    """T without a random ``share`` (0 to 1) of its edges, and the hidden edges: their films and their entities.
+
+    seed ≥ 0.
+    """
+    T, share, seed = matrix("T", T), SHARE("share", share), SEED("seed", seed)
     C = sp.coo_matrix(T)
     hidden = np.zeros(C.nnz, dtype=bool)
     hidden[np.random.default_rng(seed).permutation(C.nnz)[: int(share * C.nnz)]] = True
@@ -167,6 +180,9 @@ def hide(T: sp.csr_matrix, share: float, seed: int) -> tuple[sp.csr_matrix, np.n
 
 def says(texts: Sequence[str], films: np.ndarray, names: Sequence[str], of: np.ndarray) -> np.ndarray:
     """(m,) bool: whether the text of film films[k] holds the name of entity of[k], whatever the case and accents."""
+    texts, names = strings("texts", texts), strings("names", names)
+    films, of = ids("films", films, len(texts)), ids("of", of, len(names))
+    same_length(films=films, of=of)
     folded_texts, folded_names = [f" {fold(text)} " for text in texts], [f" {fold(name)} " for name in names]
     return np.array([folded_names[e] in folded_texts[f] for f, e in zip(films, of, strict=True)], dtype=bool)
 
@@ -174,10 +190,14 @@ def says(texts: Sequence[str], films: np.ndarray, names: Sequence[str], of: np.n
 def predict_links(X: np.ndarray, T: sp.csr_matrix, lam: float) -> np.ndarray:
     """Scores (n_items, n_entities) by ridge regression from a film's vector x_j (n_items, d) to its row of T.
 
-    mean of T + X B, where B (d, n_entities) minimises sum_j |t_j - mean - x_j B|² + lam |B|².
+    mean of T + X B, where B (d, n_entities) minimises sum_j |t_j - mean - x_j B|² + lam |B|², lam > 0.
     """
+    X, lam = array("X", X, ndim=2), POSITIVE("lam", lam)
+    if not len(X):
+        raise CourseError("There is no film to learn from.")
+    T = matrix("T", T, (len(X), None))
     mean = np.asarray(T.mean(axis=0)).ravel()
-    B = np.linalg.solve(X.T @ X + lam * np.eye(X.shape[1]), X.T @ (T.toarray() - mean))
+    B = solve(X.T @ X + lam * np.eye(X.shape[1]), X.T @ (T.toarray() - mean))
     return mean + X @ B
 
 
@@ -187,6 +207,10 @@ def link_ranks(scores: np.ndarray, T: sp.csr_matrix, films: np.ndarray, of: np.n
     T holds all true edges, hidden ones too: another true answer does not stand in the way ("filtered", Bordes et al.
     2013). Equal scores share their places: half of them count as ahead.
     """
+    scores = array("scores", scores, ndim=2)
+    T = matrix("T", T, (scores.shape[0], scores.shape[1]))
+    films, of = ids("films", films, scores.shape[0]), ids("of", of, scores.shape[1])
+    same_length(films=films, of=of)
     own = scores[films, of][:, None]
     others = np.where(T[films].toarray() > 0, -np.inf, scores[films])
     return 1 + (others > own).sum(axis=1) + (others == own).sum(axis=1) / 2

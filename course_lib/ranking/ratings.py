@@ -4,7 +4,7 @@
 
 Letters: U (n_users, d + 1) and V (n_items, d + 1) hold a row of factors for each user and item, its bias b in the last
 column. A weight of a rating is its precision, 1 / variance. Everything is learned from the rows of ``fit(train)``; a
-pair rated twice counts once, with its last rating. Errors are in stars.
+pair rated twice counts once, with its last rating. Errors are in stars. seed ≥ 0 everywhere.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,8 +20,8 @@ from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.evaluation.classification import resamples
 from course_lib.evaluation.metrics import rmse
-from course_lib.inputs import array, choice, same_length
-from course_lib.ranking.baselines import checked, known
+from course_lib.inputs import COUNT, NATURAL, POSITIVE, SEED, array, choice, same_length, settings
+from course_lib.ranking.baselines import checked, known, known_pairs, solve
 
 PUBLISHED = pd.Series(
     {"GC-MC": 0.910, "GC-MC with features": 0.905, "IGMC": 0.905, "GLocal-K": 0.8889}, name="RMSE (stars)"
@@ -31,7 +31,8 @@ DAY = 86_400  # seconds
 
 # ── what is known beside the ratings ─────────────────────────────────────────────────────────────────────────
 def unit_rows(F: np.ndarray) -> np.ndarray:
-    """Rows of length 1, so that nobody counts more for having more features; a zero row stays zero."""
+    """Rows of F (n, f) of length 1, so that nobody counts more for having more features; a zero row stays zero."""
+    F = array("F", F, ndim=2, keep=True)
     return F / np.maximum(np.linalg.norm(F, axis=1, keepdims=True), 1e-12)
 
 
@@ -65,16 +66,28 @@ def half_step(
 
     Without ``rng`` the answer is a_i, the best one; with it a draw from N(a_i, A_i^-1), which says what the data leave
     open. rows (n, m): who meets whom. target, weight: a value a cell, in the order of ``rows.data``. precision: (k,) or
-    (n, k).
+    (n, k), above 0.
     """
-    (n, m), k = rows.shape, D.shape[1]
+    D, target, weight, precision, mean = (
+        array(name, values, keep=True)
+        for name, values in zip(
+            ("D", "target", "weight", "precision", "mean"), (D, target, weight, precision, mean), strict=True
+        )
+    )
+    (n, m), k = rows.shape, D.shape[-1]
+    shapes = D.shape == (m, k), target.shape == weight.shape == rows.data.shape, precision.shape in ((k,), (n, k))
+    if not all(shapes) or mean.shape not in ((), (k,), (n, k)):
+        raise CourseError(f"D is ({m}, k), target and weight have one value a cell, precision k and mean k a row.")
     W = sp.csr_matrix((weight, rows.indices, rows.indptr), shape=(n, m))
     A = (W @ (D[:, :, None] * D[:, None, :]).reshape(m, k * k)).reshape(n, k, k)  # sums of outer products
     A[:, range(k), range(k)] += precision
     right = precision * mean + sp.csr_matrix((weight * target, rows.indices, rows.indptr), shape=(n, m)) @ D
     if rng is not None:  # A^-1 (right + L z) has the covariance A^-1 L L' A^-1 = A^-1
-        right = right + (np.linalg.cholesky(A) @ rng.normal(size=(n, k, 1)))[:, :, 0]
-    return np.linalg.solve(A, right[:, :, None])[:, :, 0]
+        try:
+            right = right + (np.linalg.cholesky(A) @ rng.normal(size=(n, k, 1)))[:, :, 0]
+        except np.linalg.LinAlgError as error:
+            raise CourseError("A precision or a weight is not above 0: nothing can be drawn.") from error
+    return solve(A, right[:, :, None])[:, :, 0]
 
 
 def with_one(factors: np.ndarray) -> np.ndarray:
@@ -148,6 +161,7 @@ class SVD:
     n_u, n_j: numbers of ratings. A penalty that grows with n keeps those with many ratings from fitting their noise in
     every direction (Zhou, Wilkinson, Schreiber, Pan 2008, AAIM, have n; sqrt(n) did better here). Defaults were chosen
     on validation. The name is Funk's, who used gradient steps in the Netflix Prize; no singular values are involved.
+    d ≥ 0, where 0 leaves the biases; lam, lam_b > 0; sweeps ≥ 1.
     """
 
     d: int = 20
@@ -155,6 +169,9 @@ class SVD:
     lam_b: float = 4.0
     sweeps: int = 10
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        settings(self, d=NATURAL, lam=POSITIVE, lam_b=POSITIVE, sweeps=COUNT, seed=SEED)
 
     def fit(self, train: Interactions) -> Self:
         """``sweeps`` rounds of solving for all users, then for all items."""
@@ -171,12 +188,12 @@ class SVD:
 
     def penalty(self, n: np.ndarray) -> np.ndarray:
         """Of every factor and, last, of the bias, for rows with ``n`` ratings: (len(n), d + 1)."""
-        of_factor = self.lam * np.sqrt(np.maximum(n, 1))[:, None]
+        of_factor = self.lam * np.sqrt(np.maximum(array("n", n, ndim=1), 1))[:, None]
         return np.hstack([np.tile(of_factor, self.d), np.full_like(of_factor, self.lam_b)])
 
     def predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """The rating of each pair (users[m], items[m]), within the range of the training part, (len(users),)."""
-        users, items = known(users, len(self.U_)), known(items, len(self.V_), "item")
+        users, items = known_pairs(users, items, len(self.U_), len(self.V_))
         return np.clip(self.mu_ + pair_sums(self.U_, self.V_, users, items), *self.range_)
 
     def score(self, users: np.ndarray) -> np.ndarray:

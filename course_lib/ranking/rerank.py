@@ -11,6 +11,8 @@ import torch
 from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.evaluation.protocol import Recommender
+from course_lib.inputs import COUNT, SHARE, array, settings, texts, whole
+from course_lib.ranking.baselines import checked, known
 from course_lib.ranking.content import features_of
 from course_lib.ranking.retrieval import unit
 from course_lib.text.clicks import click_examples, profile_text
@@ -27,12 +29,15 @@ def mmr(relevance: np.ndarray, similarity: np.ndarray, n: int, trade: float) -> 
 
         trade * relevance_j - (1 - trade) * max over the chosen i of similarity_ij
 
-    trade 1 sorts by relevance, trade 0 looks at variety alone. Ties go to the first. Result: (users, n) int.
+    trade 1 sorts by relevance, trade 0 looks at variety alone. Ties go to the first. n: from 1 to c. Result: (users, n)
+    int.
     """
-    if not 0 <= trade <= 1 or not 0 < n <= relevance.shape[1]:
+    relevance, similarity = array("relevance", relevance, ndim=2), array("similarity", similarity, ndim=3)
+    if similarity.shape != (*relevance.shape, relevance.shape[1]):
         raise CourseError(
-            f"mmr wants a trade from 0 to 1 and n from 1 to {relevance.shape[1]} candidates; got {trade} and {n}."
+            f"relevance is (users, c), similarity (users, c, c); got {relevance.shape, similarity.shape}."
         )
+    trade, n = SHARE("trade", trade), whole("n", n, at_least=1, at_most=relevance.shape[1])
     users, places = np.arange(len(relevance)), np.empty((len(relevance), n), dtype=int)
     nearest = np.zeros_like(relevance, dtype=float)  # similarity to the nearest item chosen so far
     free = np.ones(relevance.shape, dtype=bool)
@@ -49,7 +54,8 @@ def mmr(relevance: np.ndarray, similarity: np.ndarray, n: int, trade: float) -> 
 class Diversified:
     """The first n places of ``base``, chosen by MMR from its ``pool`` best unseen items; the rest follows in order.
 
-    Relevance is the base's score, brought to 0..1 within the pool; similarity is the cosine of ``features``.
+    Relevance is the base's score, brought to 0..1 within the pool; similarity is the cosine of ``features``. trade from
+    0 to 1; n ≥ 1; pool ≥ n.
     """
 
     base: Recommender
@@ -58,14 +64,20 @@ class Diversified:
     n: int = 10
     pool: int = 50
 
+    def __post_init__(self) -> None:
+        settings(self, trade=SHARE, n=COUNT, pool=COUNT)
+        if self.pool < self.n:
+            raise CourseError(f"The pool holds at least the n = {self.n} items that are chosen; it was {self.pool}.")
+
     def fit(self, train: Interactions) -> Self:
         """Remember what each user has seen. The base must be fitted already, on the same rows."""
-        self.X_, self.seen_ = unit(features_of(self.features, train)), train.matrix()
+        self.X_, self.seen_ = unit(features_of(self.features, train)), checked(train).matrix()
         return self
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """Scores that rank as MMR chose: the chosen n above all others, (len(users), n_items)."""
-        scores = np.array(self.base.score(users), dtype=float)
+        users = known(users, self.seen_.shape[0])
+        scores = array("Scores of the base", self.base.score(users), ndim=2)
         masked = scores.copy()
         masked[self.seen_[users].nonzero()] = -np.inf
         pool = np.argsort(-masked, axis=1, kind="stable")[:, : self.pool]  # (users, pool)
@@ -86,6 +98,7 @@ class BertReranked:
     BERT reads film and user together, as in lesson 02, and is fine-tuned on its examples: a film that the user liked or
     did not, and in words what they liked and disliked before. The training part of a ranking holds likes alone, so
     ``ratings`` lends the dislikes; of these, only what is not later than the training part is read, and never a like.
+    n, past, n_examples ≥ 1.
     """
 
     base: Recommender
@@ -98,6 +111,10 @@ class BertReranked:
     recipe: Recipe = Recipe(batch_size=16, learning_rate=2e-4)  # noqa: RUF009 (frozen)
     device: torch.device | str = "cpu"
 
+    def __post_init__(self) -> None:
+        settings(self, n=COUNT, past=COUNT, n_examples=COUNT)
+        self.item_texts, self.titles = texts("item_texts", self.item_texts), texts("titles", self.titles)
+
     def fit(self, train: Interactions) -> Self:
         """Fit the base, then the click model on four fifths of the examples; the last fifth chooses the epoch."""
         if not len(self.item_texts) == len(self.titles) == train.n_items:
@@ -105,8 +122,8 @@ class BertReranked:
                 f"One text and one title for each of {train.n_items} items are wanted;"
                 f" got {len(self.item_texts)} and {len(self.titles)}."
             )
+        self.seen_ = checked(train).matrix()
         self.base.fit(train)
-        self.seen_ = train.matrix()
         disliked = self.ratings.keep((self.ratings.rating < LIKE) & (self.ratings.time <= train.time.max()))
         log = train.concat(disliked)
         by_time = log.table.sort_values("time", kind="stable")
@@ -122,13 +139,14 @@ class BertReranked:
 
     def score(self, users: np.ndarray) -> np.ndarray:
         """Scores that rank the n best as BERT does, (len(users), n_items); without a history, as the base does."""
-        scores = np.array(self.base.score(users), dtype=float)
+        users = known(users, self.seen_.shape[0])
+        scores = array("Scores of the base", self.base.score(users), ndim=2)
         masked = scores.copy()
         masked[self.seen_[users].nonzero()] = -np.inf
         pool = np.argsort(-masked, axis=1, kind="stable")[:, : self.n]  # (users, n)
-        known = np.flatnonzero(np.isin(users, list(self.history_)))
-        profiles = {k: profile_text(self.titles, *self.history_[users[k]], self.past, LIKE) for k in known}
-        clicks = self.clicks_.predict_proba([(self.item_texts[j], profiles[k]) for k in known for j in pool[k]])[:, 1]
-        top = scores[known].max(axis=1, keepdims=True) + 1
-        scores[known[:, None], pool[known]] = top + clicks.reshape(pool[known].shape)
+        met = np.flatnonzero(np.isin(users, list(self.history_)))
+        profiles = {k: profile_text(self.titles, *self.history_[users[k]], self.past, LIKE) for k in met}
+        clicks = self.clicks_.predict_proba([(self.item_texts[j], profiles[k]) for k in met for j in pool[k]])[:, 1]
+        top = scores[met].max(axis=1, keepdims=True) + 1
+        scores[met[:, None], pool[met]] = top + clicks.reshape(pool[met].shape)
         return scores

@@ -9,6 +9,8 @@ import numpy as np
 
 from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
+from course_lib.inputs import COUNT, NATURAL, all_finite, array
+from course_lib.inputs import texts as strings
 from course_lib.ranking.baselines import checked, known, or_popular
 
 
@@ -21,30 +23,41 @@ class Encodes(Protocol):
 
 def unit(E: np.ndarray) -> np.ndarray:
     """Rows of ``E`` (n, d) scaled to length 1; a row of zeros stays zero."""
+    E = array("E", E, ndim=2, keep=True)
     length = np.linalg.norm(E, axis=1, keepdims=True)
     return np.divide(E, length, out=np.zeros_like(E), where=length > 1e-9)
 
 
 def middle(E: np.ndarray) -> np.ndarray:
     """Mean (d_t,) of the rows that say something; a row of zeros is a missing text. Raises CourseError on NaN."""
-    if not np.isfinite(E).all():
-        n = (~np.isfinite(E)).any(axis=1).sum()
-        raise CourseError(f"{n} text vectors hold NaN or infinity: look at the texts and encode them again.")
+    E = array("Text vectors", E, ndim=2, keep=True, finite=False)
+    all_finite("Text vectors", E, "look at the texts and encode them again")
     said = E.any(axis=1)
     return E[said].mean(axis=0) if said.any() else np.zeros(E.shape[1])
 
 
 def centred(E: np.ndarray) -> np.ndarray:
     """Rows of ``E`` (n, d_t) minus their mean, scaled to length 1: what sets a text apart from the others."""
-    E = np.asarray(E, dtype=float)
+    E = array("Text vectors", E, ndim=2)
     return unit(np.where(E.any(axis=1, keepdims=True), E - middle(E), 0.0))
 
 
 def principal(E: np.ndarray, d: int) -> np.ndarray:
-    """The first ``d`` principal coordinates (n, d) of the centred rows of ``E``. No rating plays a part in them."""
+    """The first ``d`` principal coordinates (n, d) of the centred rows of ``E``, d ≥ 1. No rating plays a part."""
+    d, E = COUNT("d", d), array("Text vectors", E, ndim=2)
+    if not E.size:
+        raise CourseError(f"There are no text vectors; the table has the shape {E.shape}.")
     W, s, Vt = np.linalg.svd(centred(E), full_matrices=False)
     signs = np.sign(Vt[np.arange(len(Vt)), np.abs(Vt).argmax(axis=1)])  # the same on every machine
     return (W * s * signs)[:, :d]
+
+
+def vectors_of(E: np.ndarray, train: Interactions) -> np.ndarray:
+    """``E`` as text vectors (n_items, d_t), refused with one sentence unless it has one finite row for each item."""
+    E = array("Text vectors", E, ndim=2, keep=True)
+    if len(E) != train.n_items:
+        raise CourseError(f"There are {len(E)} text vectors for {train.n_items} items: encode one an item.")
+    return E
 
 
 @dataclass
@@ -59,12 +72,9 @@ class Content:
     def fit(self, train: Interactions) -> Self:
         """Each user's profile, from the training part alone."""
         X = checked(train).matrix()
-        if len(self.vectors) != train.n_items:
-            raise CourseError(
-                f"There are {len(self.vectors)} text vectors for {train.n_items} items: encode one an item."
-            )
+        vectors = vectors_of(self.vectors, train)
         self.X_, self.popularity_ = X, np.asarray(X.sum(axis=0)).ravel()
-        self.e_ = centred(self.vectors)
+        self.e_ = centred(vectors)
         self.P_ = unit(X @ self.e_)  # (n_users, d_t)
         return self
 
@@ -87,18 +97,23 @@ class TextSearch:
     vectors: np.ndarray  # (n_items, d_t)
 
     def __post_init__(self) -> None:
-        vectors = np.asarray(self.vectors, dtype=float)
+        vectors = array("Text vectors", self.vectors, ndim=2)
         self.middle_, self.e_ = middle(vectors), centred(vectors)
 
     def score(self, texts: Sequence[str]) -> np.ndarray:
         """Cosines, (len(texts), n_items), from -1 to 1."""
-        if isinstance(texts, str) or not all(isinstance(text, str) and text.strip() for text in texts):
-            raise CourseError("TextSearch takes a list of texts that are not empty: wrap one sentence as [sentence].")
+        texts = strings("texts", texts)
+        if not all(text.strip() for text in texts):
+            raise CourseError("TextSearch takes a list of texts that are not empty: leave the empty ones out.")
         return unit(np.asarray(self.encoder.encode(texts), dtype=float) - self.middle_) @ self.e_.T
 
 
 def milliseconds(work: Callable[[int], object], rounds: int, warm_up: int = 5) -> np.ndarray:
-    """What each call ``work(number)`` takes, (rounds,), after ``warm_up`` calls: the first ones fill caches."""
+    """What each call ``work(number)`` takes, (rounds,), after ``warm_up`` calls: the first ones fill caches.
+
+    rounds ≥ 1, warm_up ≥ 0.
+    """
+    rounds, warm_up = COUNT("rounds", rounds), NATURAL("warm_up", warm_up)
     taken = np.empty(warm_up + rounds)
     for number in range(warm_up + rounds):
         started = time.perf_counter()

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from course_lib.data.interactions import Interactions
-from course_lib.errors import CourseError
+from course_lib.inputs import COUNT, POSITIVE, settings
 from course_lib.ranking.baselines import EASE, checked, known, or_popular
 
 # At 10, on each user's last film, as published for a model of 7 billion weights: Yue et al. (2023), LlamaRec.
@@ -26,10 +26,11 @@ def by_time(train: Interactions) -> tuple[np.ndarray, np.ndarray]:
 
 
 def recent(train: Interactions, tau: float) -> sp.csr_matrix:
-    """W (n_users, n_items); an item that comes twice counts by its last row."""
-    if not tau > 0:
-        raise CourseError(f"tau is the number of items after which a memory has faded to 37 %; it was {tau}.")
-    train = checked(train)
+    """W (n_users, n_items); an item that comes twice counts by its last row.
+
+    tau > 0: the number of items after which a memory has faded to 37 %.
+    """
+    train, tau = checked(train), POSITIVE("tau", tau)
     rows, age = by_time(train)
     faded = np.exp(-age / tau), (train.user[rows], train.item[rows])
     return sp.csr_matrix(faded, shape=(train.n_users, train.n_items))
@@ -37,10 +38,16 @@ def recent(train: Interactions, tau: float) -> sp.csr_matrix:
 
 @dataclass
 class RecentEASE:
-    """s_u = w_u B, with EASE's B: the same map between items as `EASE`, read from a history that fades."""
+    """s_u = w_u B, with EASE's B: the same map between items as `EASE`, read from a history that fades.
+
+    lam, tau > 0.
+    """
 
     lam: float = 300.0
     tau: float = 10.0
+
+    def __post_init__(self) -> None:
+        settings(self, lam=POSITIVE, tau=POSITIVE)
 
     def fit(self, train: Interactions) -> Self:
         """EASE's matrix, and the faded histories."""
@@ -60,12 +67,15 @@ class Transitions:
 
     C_lj = sum over all pairs (l, then j, at most ``window`` places later) in a history of exp(-places / reach).
     Rendle, Freudenthaler, Schmidt-Thieme (2010), Factorizing personalized Markov chains, WWW, for the chain; here
-    counted instead of factorised.
+    counted instead of factorised. reach, tau > 0; window ≥ 1.
     """
 
     reach: float = 10.0
     window: int = 20
     tau: float = 5.0
+
+    def __post_init__(self) -> None:
+        settings(self, reach=POSITIVE, window=COUNT, tau=POSITIVE)
 
     def fit(self, train: Interactions) -> Self:
         """Count the transitions."""
@@ -73,7 +83,7 @@ class Transitions:
         rows, _ = by_time(train)
         user, item = train.user[rows], train.item[rows]
         shape, C = (train.n_items, train.n_items), sp.csr_matrix((train.n_items, train.n_items))
-        for places in range(1, self.window + 1):
+        for places in range(1, min(self.window, int(np.bincount(user).max())) + 1):  # no history is longer
             same = user[:-places] == user[places:]
             pairs = item[:-places][same], item[places:][same]
             C += sp.csr_matrix((np.full(same.sum(), np.exp(-places / self.reach)), pairs), shape=shape)

@@ -15,15 +15,17 @@ from torch.nn.functional import cross_entropy, normalize
 
 from course_lib.data.interactions import Interactions
 from course_lib.data.movielens import positives
-from course_lib.ranking.baselines import BiasModel, checked, known
+from course_lib.inputs import COUNT, NOT_NEGATIVE, POSITIVE, settings
+from course_lib.ranking.baselines import BiasModel, checked, known_pairs
 from course_lib.ranking.graph import LightGCN, Watch, propagate
 
 
 def info_nce(Z1: Tensor, Z2: Tensor, tau: float) -> Tensor:
     """Mean over the rows m of -log softmax_m(cos(z1_m, z2_.) / tau): row m of Z1 has to find row m of Z2 (k, d).
 
-    Van den Oord, Li, Vinyals (2018), Representation learning with contrastive predictive coding.
+    Van den Oord, Li, Vinyals (2018), Representation learning with contrastive predictive coding. tau > 0.
     """
+    tau = POSITIVE("tau", tau)
     cosines = normalize(Z1, dim=1) @ normalize(Z2, dim=1).T
     return cross_entropy(cosines / tau, torch.arange(len(Z1), device=Z1.device))
 
@@ -35,12 +37,17 @@ class SimGCL(LightGCN):
     A view is propagation with noise: after each layer h' = h + eps · sign(h) ⊙ |δ| with δ a random vector of length 1,
     so that h' lies in the same orthant; its vectors are the mean of the layers 1 to L. Yu, Yin, Xia, Chen, Cui, Nguyen
     (2022), Are graph augmentations necessary? Simple graph contrastive learning for recommendation, SIGIR.
+    contrast, eps ≥ 0; tau > 0; views ≥ 1; the others as LightGCN's.
     """
 
     contrast: float = 0.02
     eps: float = 0.1
     tau: float = 0.2
     views: int = 512
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        settings(self, contrast=NOT_NEGATIVE, eps=NOT_NEGATIVE, tau=POSITIVE, views=COUNT)
 
     def fit(self, train: Interactions, watch: Watch | None = None) -> Self:
         """Learn E; only nodes with an edge take part in the contrast, since all others are zeros in every view."""
@@ -75,10 +82,15 @@ class TwoHeads(LightGCN):
     r_uj = b_uj + sum_k w_k z_uk z_jk, where b_uj is `BiasModel`'s rating, which stays as it was fitted, and w (d,) says
     what of the common vectors speaks of stars. Loss: softmax + stars · mean (r - r_uj)^2 over ``ratings`` drawn ratings
     a step. With ``stars`` = 0 it is LightGCN. Caruana (1997), Multitask learning, Machine Learning 28.
+    stars ≥ 0; ratings ≥ 1; the others as LightGCN's.
     """
 
     stars: float = 1.0
     ratings: int = 8192
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        settings(self, stars=NOT_NEGATIVE, ratings=COUNT)
 
     def fit(self, train: Interactions, watch: Watch | None = None) -> Self:
         """Learn from all ratings of ``train``: those of at least 4 stars are the edges of the graph."""
@@ -105,7 +117,7 @@ class TwoHeads(LightGCN):
 
     def predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """The rating of each pair (users[m], items[m]) in stars, (len(users),)."""
-        users, items = known(users, len(self.bias_.b_u_)), known(items, len(self.bias_.b_j_), "item")
+        users, items = known_pairs(users, items, len(self.bias_.b_u_), len(self.bias_.b_j_))
         b = self.bias_.predict(users, items)
         if not self.stars:
             return b

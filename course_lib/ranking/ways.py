@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
+from course_lib.inputs import COUNT, array, choice
 from course_lib.ranking.retrieval import unit
 
 History = tuple[Tensor, Tensor]  # (n_users, H) each: the items a user has rated, -1 after the last; rating minus mean
@@ -114,15 +115,18 @@ WAYS: dict[str, Build] = {"concat": Concat, "bilinear": Bilinear, "mlp": MLP, "a
 def way(name: str, e: Tensor, d: int, history: History) -> nn.Module | None:
     """The module called ``name``; None for "product". CourseError for a name that there is not.
 
-    e: (n_items, d_t). d: length of u and v. history: what the users have rated; only "attention" reads it.
+    e: (n_items, d_t). d: length of u and v, ≥ 1. history: what the users have rated; only "attention" reads it.
     """
-    if name != "product" and name not in WAYS:
-        raise CourseError(f"There is no way of fusion called {name!r}: choose one of product, {', '.join(WAYS)}.")
+    d = COUNT("d", d)
+    choice("way of fusion", name, ("product", *WAYS))
     return None if name == "product" else WAYS[name](e, d, history)
 
 
 def text_neighbours(e: np.ndarray, n: int) -> Tensor:
-    """S (n_items, n_items), sparse: row j holds 1/n at the n items whose texts are nearest to e_j by cosine."""
+    """S (n_items, n_items), sparse: row j holds 1/n at the n ≥ 1 items whose texts are nearest to e_j by cosine."""
+    n, e = COUNT("n", n), array("Text vectors", e, ndim=2, keep=True)
+    if not len(e):
+        raise CourseError("There are no text vectors.")
     cosine = unit(e) @ unit(e).T
     np.fill_diagonal(cosine, -np.inf)
     nearest = np.argsort(-cosine, axis=1, kind="stable")[:, :n]

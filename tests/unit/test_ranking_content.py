@@ -106,7 +106,9 @@ def test_mapped_facts_beat_profiles_and_chance_on_real_cold_films(liked):
 @pytest.mark.parametrize("bad", [np.zeros((59, 4)), np.full((60, 4), np.nan), np.zeros(60)])
 @pytest.mark.parametrize("make", [ContentProfile, ContentMap, KipfWelling])
 def test_features_of_the_wrong_shape_or_with_nan_are_one_sentence(make, bad):
-    with pytest.raises(CourseError, match="one finite row for each of 60 items"):
+    with pytest.raises(
+        CourseError, match=r"one finite row for each of 60 items|Features hold NaN|Features have 2 dimensions"
+    ):
         make(bad).fit(planted())
 
 
@@ -171,5 +173,5 @@ def test_trade_one_changes_no_list_and_less_makes_lists_more_diverse_and_never_s
 
 @pytest.mark.parametrize(("trade", "n"), [(1.5, 2), (0.5, 0), (0.5, 4)])
 def test_a_trade_or_length_that_makes_no_sense_is_one_sentence(trade, n):
-    with pytest.raises(CourseError, match="trade from 0 to 1"):
+    with pytest.raises(CourseError, match=r"trade is at least 0 and at most 1|n is at least 1 and at most 3"):
         mmr(np.ones((1, 3)), np.ones((1, 3, 3)), n, trade)

@@ -44,7 +44,7 @@ def test_principal_coordinates_keep_the_cosines():
 
 
 def test_nan_in_the_vectors_is_one_sentence():
-    with pytest.raises(CourseError, match="1 text vectors hold NaN"):
+    with pytest.raises(CourseError, match="Text vectors hold NaN or an infinite value, 1 of 4"):
         centred(np.array([[np.nan, 1.0], [0.0, 1.0]]))
 
 
@@ -71,7 +71,7 @@ def test_search_puts_an_items_own_text_first():
     scores = TextSearch(Lookup(), E).score(["3", "17"])
     assert scores.argmax(axis=1).tolist() == [3, 17] and scores.max(axis=1) == pytest.approx([1, 1])
     for wrong in ("3", [""], [None]):
-        with pytest.raises(CourseError, match="not empty"):
+        with pytest.raises(CourseError, match=r"list of strings|not empty|missing one"):
             TextSearch(Lookup(), E).score(wrong)
 
 
@@ -298,7 +298,7 @@ def test_neighbours_in_text_pull_item_vectors_together():
 
 def test_unknown_ways_and_a_gate_without_layers_are_one_sentence():
     ratings, vectors = two_crowds(n=12)
-    with pytest.raises(CourseError, match="no way of fusion called 'magic': choose one of product, concat"):
+    with pytest.raises(CourseError, match="no way of fusion 'magic': choose one of product, concat"):
         Fusion(vectors, way="magic").fit(ratings)
     with pytest.raises(CourseError, match="the way 'mlp' has none"):
         Fusion(vectors, way="mlp", gate=True).fit(ratings)

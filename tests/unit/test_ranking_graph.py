@@ -122,7 +122,7 @@ def test_gradient_passes_gradcheck_twice():
 def test_matrix_that_is_not_symmetric_is_refused_since_its_gradient_would_be_wrong():
     A = random_adjacency(0)
     by_row = sp.diags_array(1 / np.maximum(np.asarray(A.sum(axis=1)).ravel(), 1)) @ A
-    with pytest.raises(ValueError, match="symmetric"):
+    with pytest.raises(CourseError, match="symmetric"):
         graph.sparse(sp.csr_matrix(by_row))
 
 

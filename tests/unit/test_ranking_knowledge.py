@@ -56,9 +56,12 @@ def test_a_weight_of_zero_leaves_the_plain_graph():
     np.testing.assert_array_equal(A[:5, :5].toarray(), graph.bipartite(SMALL).toarray())
 
 
-@pytest.mark.parametrize("weights", [{"actor": 1.0}, {"genre": -1.0}])
-def test_wrong_weights_are_one_sentence(weights):
-    with pytest.raises(CourseError, match=r"types of edge are genre, person"):
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [({"actor": 1.0}, "types of edge are genre, person"), ({"genre": -1.0}, "weight of 'genre' is at least 0; got -1")],
+)
+def test_wrong_weights_are_one_sentence(weights, words):
+    with pytest.raises(CourseError, match=words):
         knowledge.adjacency(SMALL.matrix(), FACTS, weights)
 
 

@@ -10,7 +10,7 @@ from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.evaluation.metrics import rmse
 from course_lib.ranking.baselines import BiasModel
-from course_lib.ranking.bayesian_fm import BayesianFM, Side, draw_precision
+from course_lib.ranking.bayesian_fm import BayesianFM, _draw_precision, _Side
 from course_lib.ranking.ratings import DAY, PUBLISHED, SVD, demographics, half_step, memberships, rmse_table
 
 
@@ -81,7 +81,7 @@ def test_half_step_draws_have_the_mean_and_covariance_of_the_posterior():
 def test_side_draws_have_the_mean_and_covariance_of_the_posterior():
     rng, F = np.random.default_rng(1), np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
     lam, precision, target = np.array([0.5]), np.array([4.0]), np.array([[1.0], [2.0], [0.0]])
-    side, draws = Side(F, 1), np.empty((12_000, 3))
+    side, draws = _Side(F, 1), np.empty((12_000, 3))
     for n in range(len(draws)):
         side.lam = lam
         side.draw(target, precision, rng)
@@ -94,7 +94,7 @@ def test_side_draws_have_the_mean_and_covariance_of_the_posterior():
 def test_drawn_precision_finds_the_spread():
     rng = np.random.default_rng(2)
     x = rng.normal(size=(4000, 2)) * [0.5, 2.0]
-    draws = np.array([draw_precision(x, rng) for _ in range(200)])
+    draws = np.array([_draw_precision(x, rng) for _ in range(200)])
     np.testing.assert_allclose(draws.mean(axis=0), [4, 0.25], rtol=0.07)
 
 
@@ -198,7 +198,7 @@ def test_the_test_part_never_enters():
     fm = BayesianFM(d=2, samples=4, burn_in=1).fit(train)
     together = fm.predict(test.user, test.item)
     np.testing.assert_allclose(fm.predict(test.user[:7], test.item[:7]), together[:7])
-    (history,) = fm.sides({}, train.matrix())
+    (history,) = fm._sides({}, train.matrix())
     assert (history.F[test.user, test.item] == 0).all() and (history.F[train.user, train.item] > 0).all()
     np.testing.assert_allclose((history.F**2).sum(axis=1), 1)
 

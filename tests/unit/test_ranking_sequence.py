@@ -55,7 +55,7 @@ def test_strangers_get_popularity_and_unknown_users_a_sentence(model):
 
 
 def test_a_memory_of_no_length_is_one_sentence():
-    with pytest.raises(CourseError, match="tau is the number of items"):
+    with pytest.raises(CourseError, match="tau is above 0; got 0"):
         RecentEASE(tau=0).fit(TOY)
 
 

@@ -267,7 +267,7 @@ def check(target: Target, pantry: Pantry, varies: Iterable[str] = ()) -> None:
         (part, parameter)
         for part, signature in uses.parts.items()
         for parameter in signature.parameters.values()
-        if tried(parameter)
+        if tried(parameter) and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
     if not places:
         return

@@ -215,7 +215,7 @@ def bubblewrap(threads: int = 1, private: Sequence[Path] = ()) -> list[str]:
     line += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", *mounts(private)]
     bank = ROOT / "course_lib" / "exercises"
     line += ["--tmpfs", str(bank)]  # the right answers stay outside
-    for name in ("__init__.py", "judge.py"):
+    for name in ("__init__.py", "judge.py", "difference.py"):
         line += ["--ro-bind", str(bank / name), str(bank / name)]
     line += ["--tmpfs", str(SCRATCH), "--tmpfs", str(SHARED)]
     for source in sources():
