@@ -3,14 +3,13 @@
 import os
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
 from needs import need
 from tiny_class import RIGHT, mark
 
 from course_lib.classroom.grading import grade as grading
-from course_lib.classroom.grading import shown
+from course_lib.classroom.grading import replay, shown
 from course_lib.classroom.grading.sandbox import Sandbox, bubblewrap
 from course_lib.errors import CourseError
 from course_lib.paths import ROOT
@@ -32,19 +31,18 @@ def _bubblewrap() -> None:
     need("bwrap")
 
 
-@pytest.fixture
-def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of the system, which the sandbox shows, above all that belongs to the class."""
-    monkeypatch.setattr(shown, "SYSTEM", (*shown.SYSTEM, str(tmp_path.parent)))
-    (tmp_path.parent / "of_the_system.py").write_text("")
-    return tmp_path.parent
-
-
-def test_nothing_of_the_class_is_seen_in_a_folder_that_has_to_be_shown(seen, tmp_path, hand_in, grade):
-    (tmp_path / "grades" / "papers").mkdir(parents=True)
-    (tmp_path / "grades" / "papers" / "earlier.json").write_text("{}")
-    hand_in("spy", RIGHT | {"0.1": FINDS.format(str(seen))})
-    found = mark(grade(workers=1)["spy"], "0.1")
+def test_nothing_of_the_class_is_seen_in_a_folder_that_has_to_be_shown(tmp_path, monkeypatch, hand_in, grade):
+    system = tmp_path / "system"
+    mine = system / "teacher"
+    (mine / "grades" / "papers").mkdir(parents=True)
+    (mine / "grades" / "papers" / "earlier.json").write_text("{}")
+    hand_in("spy", RIGHT | {"0.1": FINDS.format(str(system))})
+    (tmp_path / "class").rename(mine / "class")
+    monkeypatch.setattr(shown, "SYSTEM", (*shown.SYSTEM, str(system)))
+    here = lambda jobs, workers: iter([(job.lesson, replay.grade(job)) for job in jobs])  # noqa: E731
+    monkeypatch.setattr(grading, "run_here", here)  # a worker would not know of the folder
+    places = {"out": mine / "grades", "hand": mine / "hand.csv", "secret": mine / "secret.txt"}
+    found = mark(grade(mine / "class", **places)["spy"], "0.1")
     assert found.mark == "✔", found.words
 
 
