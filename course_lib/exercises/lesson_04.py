@@ -189,6 +189,7 @@ EXERCISES = (
             "ends.": lambda A: A / degrees(A),
             "That is AD⁻¹: its columns sum to 1, but it is no longer symmetric; share the root of the degree between "
             "both ends.": lambda A: A / degrees(A).T,
+            "That is D − A, the Laplacian; D^-1/2 stands on both sides of A.": lambda A: np.diag(A.sum(axis=1)) - A,
             "You added loops; this exercise wants A as it is.": lambda A: normalised(A, loops=True),
             "Divide by the root of the degrees, not by the degrees.": lambda A: A / degrees(A) / degrees(A).T,
             "Divide by the root of both degrees, that of the row's node and that of the column's.": lambda A: (
@@ -211,7 +212,7 @@ EXERCISES = (
         "4.2",
         2,
         lambda A_hat, E, L: layers(A_hat, E, L) / (L + 1),
-        [(normalised(star), start, 3), (normalised(star), start, 1), (normalised(star), start, 0)],
+        [(normalised(star), start, 3), (normalised(star), start, 1)],
         some_vectors,
         {
             "That is the last layer alone: the mean over all layers is wanted.": lambda A_hat, E, L: layers(
@@ -236,7 +237,7 @@ EXERCISES = (
                 (E + L * (A_hat @ E)) / (L + 1)
             ),
             "A power of a matrix is a product of matrices: Â ** k raises each entry by itself.": lambda A_hat, E, L: (
-                sum((A_hat**k @ E for k in range(1, L + 1)), E) / (L + 1)
+                sum(A_hat**k @ E for k in range(L + 1)) / (L + 1)
             ),
         },
         hint="Layer k is Âᵏ E; add the layers 0 to L and divide by L + 1.",

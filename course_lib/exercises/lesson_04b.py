@@ -100,6 +100,9 @@ PLACES = {
     "You count those with a smaller score, other true entities too; the place counts what is ahead and not true.": (
         lambda s, true, h: int(1 + (s < s[h]).sum())
     ),
+    "np.argsort says which entity stands at a place, not at which place an entity stands.": lambda s, true, h: int(
+        1 + np.argsort(-s)[h]
+    ),
     "That is the score of the hidden entity; its place is wanted.": lambda s, true, h: s[h],
     "That is the number of entities that are not true; count only those ahead of the hidden one.": lambda s, true, h: (
         int((~true).sum())

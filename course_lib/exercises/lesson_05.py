@@ -148,6 +148,9 @@ EXERCISES = (
                 no_care
             ),
             "An arm that was never shown is not the same as one shown once: its score is np.inf.": never_is_once,
+            "An arm that was never shown has the score np.inf itself; a tiny number below the line is not it.": (
+                lambda c, n: c / (n + 1e-9) + np.sqrt(2 * np.log(n.sum()) / (n + 1e-9))
+            ),
             "Every arm has a score, also those that were never shown: theirs is np.inf.": shown_only,
             "The bonus is the root of 2 ln t / n: the root is missing.": lambda c, n: np.where(
                 n > 0, (c + 2 * np.log(n.sum())) / np.maximum(n, 1), np.inf

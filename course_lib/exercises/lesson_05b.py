@@ -137,6 +137,12 @@ EXERCISES = (
             ),
             "The numerator is missing the division by 1 + weight · x' A⁻¹ x.": lambda A, x, w: other_update(A, x, w, 1),
             "You have added the row to the inverse; it is added to A.": lambda A, x, w: A + w * np.outer(x, x),
+            "The numerator is a matrix, A⁻¹ x x' A⁻¹: the outer product of A⁻¹ x with itself.": lambda A, x, w: (
+                A - w * (x @ A @ x) / (1 + w * x @ A @ x)
+            ),
+            "A⁻¹ is given, and the row is added to A: neither invert A⁻¹ nor add x x' to it.": lambda A, x, w: (
+                np.linalg.inv(A + w * np.outer(x, x))
+            ),
             "That is A itself with the row added; its inverse is wanted.": lambda A, x, w: (
                 np.linalg.inv(A) + w * np.outer(x, x)
             ),
@@ -182,7 +188,7 @@ EXERCISES = (
         "5b.3",
         1,
         price,
-        [(0.5, np.array([0.5, 0.4, 0.1, 0.2]), 10), (0.1, np.array([0.9, 0.3]), 50), (2.0, np.array([0.2, 0.6]), 3)],
+        [(0.5, np.array([0.5, 0.4, 0.1, 0.1]), 10), (0.1, np.array([0.9, 0.3]), 50), (2.0, np.array([0.2, 0.6]), 3)],
         until(some_decay, lambda c, p, T: np.ptp(p) > 0.3 and p.max() > 1.2 * p.mean()),
         {
             "A probability is at most 1: take the minimum with 1 in each round.": lambda c, p, T: (

@@ -102,6 +102,9 @@ TARGETS = {
     "The film that q chooses has to be a candidate; 0 for one that is not comes too late.": (
         lambda r, q, f, c, ended, g: r + g * chosen(f * c, by=q) * ~ended
     ),
+    "The value is that of the film which q chooses, not the largest of q_frozen; and 0 is not the least.": (
+        lambda r, q, f, c, ended, g: r + g * (f * c).max(axis=1) * ~ended
+    ),
     "candidates is used the wrong way round.": lambda r, q, f, c, ended, g: r + g * chosen(f, by=only(q, ~c)) * ~ended,
     "After the end nothing follows: where ended is True, the target is the reward alone.": (
         lambda r, q, f, c, ended, g: r + g * chosen(f, by=only(q, c))
@@ -195,6 +198,9 @@ EXERCISES = (
             "There is one step too few.": lambda f, w, t, k: glided(f, w, (1 - t) ** (k - 1)),
             "There is one step too many.": lambda f, w, t, k: glided(f, w, (1 - t) ** (k + 1)),
             "The frozen weights keep only their share 1 − τ in each step.": lambda f, w, t, k: f + k * t * w,
+            "The two shares add up to 1: beside (1 − τ)^k of the frozen weights not τ^k, but the rest.": (
+                lambda f, w, t, k: (1 - t) ** k * f + t**k * w
+            ),
             "What is left of the frozen weights is right; the learned ones have the rest.": lambda f, w, t, k: (
                 (1 - t) ** k * f + t * w
             ),

@@ -262,6 +262,9 @@ EXERCISES = (
             "No film is drawn twice, so the chance is n of those unseen, not 1 − (1 − 1/unseen)ⁿ.": lambda n, i, s, r: (
                 1 - (1 - 1 / (i - s)) ** n
             ),
+            "That is the chance of any hit in n draws; recall is the share of the relevant films found.": (
+                lambda n, i, s, r: 1 - (1 - r / (i - s)) ** n
+            ),
             "That is the chance of any hit at all; recall is the share of the relevant films found.": (
                 lambda n, i, s, r: 1 - (1 - n / (i - s)) ** r
             ),
