@@ -54,9 +54,10 @@ def adapter(method: str, size: int | None = None, *, steps: int | None = None) -
     n = SIZE[method] if size is None else inputs.whole("size", size)
     if n < 1 or (method == "ia3" and n != 1):
         raise CourseError(f"The size of {method} is {'1, always' if method == 'ia3' else 'at least 1'}; got {n}.")
-    if method == "adalora" and inputs.whole("steps", steps or 0) < 10:
+    steps = 0 if steps is None else inputs.whole("steps", steps)
+    if method == "adalora" and steps < 10:
         raise CourseError(f"adalora cuts ranks while it trains: give steps, at least 10 of them; got {steps}.")
-    return lambda model: bottleneck(model, n) if method == "bottleneck" else _peft(model, method, n, steps or 0)
+    return lambda model: bottleneck(model, n) if method == "bottleneck" else _peft(model, method, n, steps)
 
 
 def training_steps(examples: int, batch_size: int, epochs: int) -> int:

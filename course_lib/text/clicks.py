@@ -102,7 +102,7 @@ def click_examples(
             continue
         stars = float(targets.rating[row])
         rows.append((u, i, t, stars, int(stars >= at_least), tuple(int(h) for h in history)))
-        said = written_profile(titles, train.item[history], train.rating[history], past, at_least)
+        said = profile_text(titles, train.item[history], train.rating[history], past, at_least)
         texts.append((item_texts[i], said))
     if not rows:
         raise CourseError(f"No row of the targets has {min_history} earlier ratings: give more data or ask for fewer.")
@@ -122,11 +122,7 @@ def profile_text(
     if not inputs.same_length(items=items, ratings=ratings):
         raise CourseError("A profile is written from at least one rating; got none.")
     inputs.texts("titles", [titles[i] for i in items[-past:]])
-    return written_profile(titles, items, ratings, past, inputs.number("at_least", at_least))
-
-
-def written_profile(titles: Sequence[str], items: np.ndarray, ratings: np.ndarray, past: int, at_least: float) -> str:
-    """`profile_text` of what has been checked, for a loop over many users."""
+    at_least = inputs.number("at_least", at_least)
     liked = ratings >= at_least
     amount = AMOUNT[int(np.clip(liked.mean() * len(AMOUNT), 0, len(AMOUNT) - 1))]
     recent = list(zip(items[-past:][::-1], liked[-past:][::-1], strict=True))

@@ -61,7 +61,7 @@ def soft_target_loss(student: torch.Tensor, teacher: torch.Tensor, temperature: 
 
     T² makes up for gradients that shrink by 1 / T², so that T > 0 can be chosen without changing the learning rate.
     """
-    temperature = inputs.number("temperature", temperature, above=0)
+    temperature = inputs.number("temperature", temperature, above=0, at_most=1e6)
     if student.shape != teacher.shape or student.ndim != 2:
         raise CourseError(f"Both answer the same examples, (B, C); got {[*student.shape]} and {[*teacher.shape]}.")
     p = (teacher / temperature).softmax(1)
@@ -91,7 +91,7 @@ class DistilledClassifier(BertClassifier):
             max_tokens=teacher.max_tokens, cache=False, device=teacher.device,
         )  # fmt: skip
         self.teacher, self.layers, self.share = teacher, layers, inputs.number("share", share, at_least=0, at_most=1)
-        self.temperature = inputs.number("temperature", temperature, above=0)
+        self.temperature = inputs.number("temperature", temperature, above=0, at_most=1e6)
 
     def build(self) -> Self:
         """The student as it starts: the teacher's embeddings, some of its layers, its head."""

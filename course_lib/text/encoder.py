@@ -82,8 +82,13 @@ def load_tokenizer(name: str = "minilm") -> PreTrainedTokenizerBase:
 def batch_starts(lengths: np.ndarray, batch_size: int | None, tokens: int) -> list[int]:
     """Where batches begin in ``lengths`` (n,), token counts from the longest text to the shortest.
 
-    A batch holds ``batch_size`` texts; with None as many as make at most ``tokens`` tokens, padding included.
+    A batch holds ``batch_size`` ≥ 1 texts; with None as many as make at most ``tokens`` ≥ 1 tokens, padding included.
     """
+    lengths, tokens = inputs.array("lengths", lengths, ndim=1), inputs.COUNT("tokens", tokens)
+    if (lengths < 1).any():
+        raise CourseError("A text has at least one token: look at lengths.")
+    if batch_size is not None:
+        batch_size = inputs.COUNT("batch_size", batch_size)
     starts, at = [], 0
     while at < len(lengths):
         starts.append(at)
@@ -92,7 +97,7 @@ def batch_starts(lengths: np.ndarray, batch_size: int | None, tokens: int) -> li
 
 
 @contextmanager
-def side_by_side(workers: int) -> Iterator[Callable]:
+def _side_by_side(workers: int) -> Iterator[Callable]:
     """``map``, with ``workers`` calls at a time, each computing on one core: nobody waits for a busy core."""
     if workers == 1:
         yield map
@@ -149,7 +154,7 @@ class Encoder:
         """
         texts = inputs.texts("Texts", texts, empty=True)
         if batch_size is not None:
-            batch_size = inputs.whole("batch_size", batch_size, at_least=1)
+            batch_size = inputs.COUNT("batch_size", batch_size)
         if cache:
             return through_cache(texts, self._key, self.dimension, lambda new: self.encode(new, batch_size, progress))
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
@@ -170,7 +175,7 @@ class Encoder:
                 pooled = mean_pool(self.model(**batch).last_hidden_state, batch["attention_mask"])
                 return nn.functional.normalize(pooled, dim=1).float().cpu().numpy()
 
-        with side_by_side(workers) as each:
+        with _side_by_side(workers) as each:
             for _, rows, found in zip(
                 progress(starts) if progress else starts, batches, each(unit, batches), strict=True
             ):

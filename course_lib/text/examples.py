@@ -34,6 +34,7 @@ def texts_or_pairs(what: str, values: Any, *, empty: bool = False) -> list[Text]
 
 def checked_labels(what: str, labels: Any, texts: Sequence[Any], n_classes: int) -> np.ndarray:
     """Labels (n,) int64 from 0 to ``n_classes`` - 1, one for each of ``texts``, at least one; else CourseError."""
+    n_classes = inputs.COUNT("n_classes", n_classes)
     told = f"{what} are one whole number from 0 to {n_classes - 1} for each of {len(texts)} texts"
     try:
         y = inputs.labels("they", labels, n_classes)

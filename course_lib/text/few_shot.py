@@ -39,6 +39,8 @@ class FewShot:
         for name, ndim in (("user", 1), ("time", 1), ("items", 2), ("liked", 2)):
             inputs.array(name, getattr(self, name), ndim=ndim)
             object.__setattr__(self, name, np.asarray(getattr(self, name)))
+        for name in ("user", "items"):
+            inputs.ids(name, getattr(self, name).ravel(), np.iinfo(np.int64).max)
         inputs.same_length(user=self.user, time=self.time, items=self.items, liked=self.liked)
         if self.items.shape != self.liked.shape or self.items.shape[1] < 2 or not np.isin(self.liked, (0, 1)).all():
             got = f"{self.items.shape} and {self.liked.shape}"
@@ -68,6 +70,7 @@ class FewShot:
     def texts(self, titles: Sequence[str]) -> list[tuple[str, str]]:
         """Each example in words: the target film, and what was liked and disliked before, newest first."""
         titles, stars = inputs.texts("titles", titles), np.where(self.liked, 5.0, 1.0)
+        inputs.ids("films", self.items.ravel(), len(titles))
         return [
             (titles[films[-1]], profile_text(titles, films[:-1], likes[:-1], len(films) - 1))
             for films, likes in zip(self.items, stars, strict=True)
@@ -88,7 +91,9 @@ def examples(ratings: Interactions, past: int = 10, above: float = 3) -> FewShot
     Users in the order in which the file names them first, each one's ratings by time; what has the same second keeps
     the order of the file. past: ≥ 1. above: stars that a like exceeds.
     """
-    past, above = inputs.whole("past", past, at_least=1), inputs.number("above", above)
+    past, above = inputs.COUNT("past", past), inputs.number("above", above)
+    if past >= len(ratings):
+        raise CourseError(f"No user has more than {past} ratings: give more data or a smaller past.")
     codes, _ = pd.factorize(ratings.user)  # users numbered by first appearance
     order = np.lexsort((np.arange(len(ratings)), ratings.time, codes))
     place = np.arange(len(order)) - np.searchsorted(codes[order], codes[order])  # 0 for a user's first rating

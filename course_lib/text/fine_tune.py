@@ -23,6 +23,7 @@ from course_lib.text.frozen import Tokens, freeze, lower_outputs, pad_outputs, u
 from course_lib.text.training import Progress, Recipe, Trained, seeded, train, train_mode
 
 Adapt = Callable[[nn.Module], nn.Module]
+Targets = Sequence[Any] | np.ndarray | None
 Batches = Callable[[np.ndarray], Mapping[str, Any]]  # positions to what the model takes
 
 
@@ -68,7 +69,11 @@ class FineTuned(ABC):
         self.dropout = inputs.number("dropout", dropout, at_least=0, below=1)
 
     def fit(
-        self, texts: Sequence[Any], targets: Any, valid: tuple[Sequence[Any], Any], progress: Progress | None = None
+        self,
+        texts: Sequence[Any],
+        targets: Targets,
+        valid: tuple[Sequence[Any], Targets],
+        progress: Progress | None = None,
     ) -> Self:
         """Train on ``texts`` and their ``targets``; choose the epoch on ``valid``, a pair of the same two.
 
@@ -119,7 +124,7 @@ class FineTuned(ABC):
             raise CourseError(f"This {type(self).__name__} has not been fitted yet: call fit before it predicts.")
         return self.model_
 
-    def loss_of(self, texts: Sequence[Any], targets: Any) -> Callable[[np.ndarray], torch.Tensor]:
+    def loss_of(self, texts: Sequence[Any], targets: Targets) -> Callable[[np.ndarray], torch.Tensor]:
         """A function from positions in ``texts`` to their mean loss, for ``backward``; frozen layers have run then."""
         texts = self._texts(texts)
         tokens = self._tokens(texts)

@@ -41,6 +41,10 @@ def mask_tokens(
     are the originals at the chosen places, else -100. At least one token is chosen if any may be. share: 0 to 1.
     """
     share, special = inputs.number("share", share, at_least=0, at_most=1), np.asarray(special)
+    most, mask_id = np.iinfo(np.int64).max, inputs.whole("mask_id", mask_id)
+    ids, words = inputs.ids("tokens", ids, most), inputs.ids("words", words, most)
+    if not len(words):
+        raise CourseError("There is no word to draw random tokens from: give at least one.")
     if np.shape(special) != np.shape(ids) or special.dtype != bool:
         raise CourseError(f"special is True or False for each of {np.shape(ids)} tokens; got {special.dtype}.")
     places = rng.permutation(np.flatnonzero(~special))
@@ -122,7 +126,7 @@ class MaskedLanguageModel:
 
     def score(self, texts: Sequence[str]) -> dict[str, float]:
         """accuracy: share of the hidden words of ``texts`` named right at once; valid_loss: mean -log p, in nats."""
-        return checked_scores(self._judge(self._fitted(), 0, self._masked(texts)), 0)
+        return checked_scores(self._judge(self._fitted(), 0, self._masked(texts)), "at the end")
 
     def guess(self, text: str, n: int = 5) -> list[list[tuple[str, float]]]:
         """For each [MASK] in ``text`` the ``n`` likeliest tokens and their probabilities. n: 1 to the tokens known."""

@@ -65,6 +65,10 @@ def counts_before(known: pd.DataFrame, targets: pd.DataFrame, columns: Sequence[
     Counted are the rows of ``known`` (with fit and date) that agree with the target in ``columns``. All rows of a group
     lie in order of time, with running totals: a count is the total before the day minus the total before the group.
     """
+    columns = inputs.texts("columns", columns)
+    lost = [name for name in columns if name not in known or name not in targets]
+    if lost:
+        raise CourseError(f"There is no column {lost[0]!r} in both tables: choose among those of the rentals.")
     keys = pd.concat([known[list(columns)], targets[list(columns)]]).groupby(list(columns), sort=False).ngroup()
     group = keys.to_numpy(dtype=np.int64) * 1_000_000  # more than days since 1970: group + day sorts by both
     place = group[: len(known)] + _day(known)

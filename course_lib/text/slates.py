@@ -25,7 +25,7 @@ from course_lib import inputs
 from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.evaluation.classification import score
-from course_lib.text.clicks import checked_counts, checked_item_texts, histories, written_profile
+from course_lib.text.clicks import checked_counts, checked_item_texts, histories, profile_text
 from course_lib.text.fine_tune import FineTuned
 from course_lib.text.frozen import Tokens
 
@@ -40,9 +40,9 @@ class Slate:
     items: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        inputs.texts(
-            "The profile and the items of a slate", [self.profile, *inputs.listed("items", self.items, "strings")]
-        )
+        (profile,) = inputs.texts("The profile", [self.profile])
+        object.__setattr__(self, "profile", profile)
+        object.__setattr__(self, "items", tuple(inputs.texts("The items of a slate", self.items, empty=True)))
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def slate_examples(
             (len(slates), user, int(i), int(r >= at_least))
             for i, r in zip(targets.item[shown], targets.rating[shown], strict=True)
         ]
-        profile = written_profile(titles, train.item[history], train.rating[history], past, at_least)
+        profile = profile_text(titles, train.item[history], train.rating[history], past, at_least)
         slates.append(Slate(profile, tuple(item_texts[i] for i in targets.item[shown])))
     if not slates:
         raise CourseError(f"No user has {size} ratings to show after {min_history} earlier ones: give more data.")

@@ -73,7 +73,8 @@ def covariance(K: torch.Tensor, items: torch.Tensor, v: Variances) -> torch.Tens
 
 
 def user_part(p: int, v: Variances) -> torch.Tensor:
-    """(p, p): covariance of a user's ratings at places 0 … p - 1, whatever the films."""
+    """(p, p): covariance of a user's ratings at places 0 … p - 1, whatever the films. p: ≥ 1."""
+    p = inputs.COUNT("p", p)
     j = torch.arange(p, dtype=torch.float32)
     return v.user * ((1 - v.mood) + v.mood * v.fade ** (j[:, None] - j[None]).abs())
 
@@ -146,6 +147,8 @@ class FilmTexts:
     def vectors(self, end: nn.Module, films: np.ndarray) -> torch.Tensor:
         """(len(films), d): the mean over each text's tokens, after ``end``. films: positions among the texts."""
         films = inputs.ids("films", films, len(self.kept))
+        if not len(films):
+            raise CourseError("There is no film to make a vector of: name at least one.")
         f, h = (torch.cat(part) for part in zip(*(self.kept[i] for i in films), strict=True))
         lengths = torch.tensor([len(self.kept[i][1]) for i in films])
         sums = torch.zeros(len(films), h.shape[1])

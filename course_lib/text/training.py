@@ -7,7 +7,7 @@ train here. Under `accelerate launch` each process computes its share of every b
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,9 +126,13 @@ def train_mode(model: nn.Module) -> None:
             module.eval()
 
 
+def seeded(seed: int, device: torch.device | str = "cpu") -> AbstractContextManager[None]:
+    """Torch's random numbers (first weights, dropout) from ``seed`` ≥ 0 inside a ``with``, and as before after it."""
+    return _seeded(inputs.SEED("seed", seed), device)
+
+
 @contextmanager
-def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
-    """Torch's random numbers (first weights, dropout) from ``seed`` inside a ``with``, and as before after it."""
+def _seeded(seed: int, device: torch.device | str) -> Iterator[None]:
     cuda = [device] if torch.device(device).type == "cuda" else []
     with torch.random.fork_rng(cuda):
         torch.manual_seed(seed)
@@ -176,13 +180,13 @@ def train(
             if processes.num_processes > 1:
                 value = _sum_over_processes(learning, value)
             norm = float(nn.utils.clip_grad_norm_(learning, 1.0))
-            checked_loss(value + norm, len(step_losses) + 1, steps, recipe.learning_rate)
+            _checked_loss(value + norm, len(step_losses) + 1, steps, recipe.learning_rate)
             optimiser.step()
             schedule.step()
             optimiser.zero_grad()
             step_losses.append(value)
         row = {"epoch": epoch, "loss": float(np.average(step_losses[-len(batches) :], weights=list(map(len, batches))))}
-        scores = checked_scores(validate(model), epoch) if validate else {}
+        scores = checked_scores(validate(model), f"after epoch {epoch}") if validate else {}
         rows.append(row | scores | {"seconds": time.perf_counter() - started})
         reached = next(iter(scores.values()), float(epoch))
         if reached > best:
@@ -194,7 +198,7 @@ def train(
     return Trained(pd.DataFrame(rows).set_index("epoch"), np.array(step_losses), best_epoch, micro)
 
 
-def checked_loss(value: float, step: int, steps: int, rate: float) -> float:
+def _checked_loss(value: float, step: int, steps: int, rate: float) -> float:
     """``value``, a loss (or the length of its gradient) at ``step`` of ``steps``; CourseError if it is not finite."""
     if not math.isfinite(value):
         raise CourseError(
@@ -204,12 +208,12 @@ def checked_loss(value: float, step: int, steps: int, rate: float) -> float:
     return value
 
 
-def checked_scores(scores: dict[str, float], epoch: int) -> dict[str, float]:
-    """``scores`` on validation after ``epoch``; CourseError if one is not finite, since it would choose the epoch."""
+def checked_scores(scores: dict[str, float], when: str) -> dict[str, float]:
+    """``scores`` on validation; CourseError if one is not finite, since it would choose the epoch."""
     for name, value in scores.items():
         if not math.isfinite(value):
             raise CourseError(
-                f"Training diverged: after epoch {epoch} the {name} on validation is {value}. Lower the learning rate."
+                f"Training diverged: {when} the {name} on validation is {value}. Lower the learning rate."
             )
     return scores
 
