@@ -27,9 +27,12 @@ def number(
     at_most: float | None = None,
 ) -> float:
     """The setting ``name`` as a Python float, inside its range; numpy's numbers count, truth values and NaN do not."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, kinds.Real) or not math.isfinite(value):
-        raise CourseError(f"{name} is a number; got {value!r}.")
-    found = float(value)
+    try:
+        found = math.nan if isinstance(value, bool | np.bool_) or not isinstance(value, kinds.Real) else float(value)
+    except OverflowError:  # a whole number of more than 300 digits
+        found = math.inf
+    if not math.isfinite(found):
+        raise CourseError(f"{name} is a number; got {_short(value)}.")
     words = {"above": above, "at least": at_least, "below": below, "at most": at_most}
     outside = (
         (above is not None and not found > above)

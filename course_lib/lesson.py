@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import numpy as np
 import torch
 from tqdm.auto import tqdm
 
@@ -17,6 +16,7 @@ from course_lib import PROFILES, plots
 from course_lib import device as devices
 from course_lib.data.fetch import missing, sources
 from course_lib.errors import CourseError
+from course_lib.inputs import NOT_NEGATIVE, SEED_32, number
 from course_lib.paths import build_dir, write_atomic
 
 T = TypeVar("T")
@@ -36,11 +36,13 @@ class Lesson:
 
     @classmethod
     def start(cls, name: str, profile: str, seed: int, device: str = "auto") -> "Lesson":
-        """Choose the device, fix threads and seeds, set the look of figures, and say so in four lines."""
+        """Choose the device, fix threads and seeds, set the look of figures, and say so in four lines.
+
+        seed: a whole number ≥ 0, below 2³².
+        """
         if profile not in PROFILES:
             raise CourseError(f"Unknown profile {profile!r}: PROFILE is one of {', '.join(PROFILES)}.")
-        if not isinstance(seed, int):
-            raise CourseError(f"SEED is a whole number; got {seed!r}.")
+        seed = SEED_32("SEED", seed)
         choice, threads = devices.choose(device), devices.set_threads()
         devices.seed_everything(seed)
         plots.use_style()
@@ -63,14 +65,18 @@ class Lesson:
         return tqdm(items, desc=label, disable=bool(os.environ.get("CI")), leave=False)
 
     def record(self, name: str, value: float, rel: float = 0.02) -> float:
-        """Keep a figure of this run; ``rel`` is the relative tolerance within which another machine reproduces it.
+        """Keep a figure of this run; ``rel`` ≥ 0 is the relative tolerance within which another machine reproduces it.
 
-        Recorded again, as when a student changes a cell and runs it once more, the last value stays. Returns it.
+        value: finite, a number of Python, numpy or torch. Recorded again, as when a student changes a cell and runs it
+        once more, the last value stays. Returns it.
         """
-        if not np.isfinite(value):
-            raise CourseError(f"The figure {name!r} is {value}, not a number: look at the cell that computes it.")
-        self.figures[name], self.tolerance[name] = float(value), rel
-        return float(value)
+        try:
+            figure = number(name, value.item() if hasattr(value, "item") else value)  # of numpy or of torch
+        except (CourseError, ValueError, RuntimeError) as error:  # the last two: an array of several
+            told = f"The figure {name!r} is {value}, not a number: look at the cell that computes it."
+            raise CourseError(told) from error
+        self.figures[name], self.tolerance[name] = figure, NOT_NEGATIVE("rel", rel)
+        return figure
 
     def finish(self) -> None:
         """Write the figures to build/course/figures/NAME.json."""

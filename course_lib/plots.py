@@ -12,6 +12,10 @@ from IPython.display import Image, display
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 
+from course_lib.errors import CourseError
+from course_lib.inputs import array, number, same_length
+from course_lib.inputs import texts as strings
+
 # Okabe & Ito (2008): eight colours that stay apart with every common form of colour blindness.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442"]
 TEXT_COLUMNS = 92  # characters of text a figure's width holds
@@ -38,7 +42,7 @@ def use_style() -> None:
 def show(figure: Figure, alt: str) -> None:
     """Show ``figure`` as a PNG with ``alt`` for people who hear it instead, and close it."""
     if len(alt.split()) < 5:
-        raise ValueError(f"alt says what one sees in a sentence; got {alt!r}")
+        raise CourseError(f"alt says what one sees in a sentence; got {alt!r}.")
     png = io.BytesIO()
     figure.savefig(png, format="png", metadata={"Software": None})
     plt.close(figure)
@@ -52,6 +56,9 @@ def interval_bars(
 
     ``highlight``: rows drawn in the second colour. Rows keep their order, first on top.
     """
+    for column in (metric, f"{metric}_low", f"{metric}_high"):
+        if column not in table:
+            raise CourseError(f"The table has no column {column!r}; it has {', '.join(map(str, table.columns))}.")
     rows = table.iloc[::-1]
     figure, axes = plt.subplots(figsize=(8, 0.9 + 0.36 * len(rows)))
     colours = [COLOURS[1] if name in highlight else COLOURS[0] for name in rows.index]
@@ -90,6 +97,7 @@ def training_curves(trained: Any, metric: str, label: str, reference: Mapping[st
 
     reference: scores of simpler models, drawn as dotted lines.
     """
+    reference = {name: number(f"The score of {name!r}", value) for name, value in reference.items()}
     history, losses = trained.history, pd.Series(trained.step_losses)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4))
     epoch = np.arange(1, len(losses) + 1) * len(history) / len(losses)
@@ -111,6 +119,10 @@ def word_weights(words: Sequence[str], rows: Mapping[str, Sequence[float]], titl
 
     rows: {name: one weight a word}. Each row has its own scale: its deepest colour is its largest absolute weight.
     """
+    words = strings("words", words, empty=True)
+    rows = {name: array(f"Weights of {name!r}", weights, ndim=1).tolist() for name, weights in rows.items()}
+    for weights in rows.values():
+        same_length(words=words, weights=weights)
     places, line, column = [], 0, 0
     for word in words:
         line, column = (line + 1, 0) if column and column + len(word) > TEXT_COLUMNS else (line, column)

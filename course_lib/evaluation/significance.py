@@ -37,7 +37,8 @@ def drawn(n: int, n_resamples: int, seed: int, columns: int = 0) -> Iterator[np.
     """How often each of ``n`` users is drawn in each resample: blocks (rows, n) of the matrix (n_resamples, n).
 
     The same numbers as drawn at once. A small matrix is kept, since a table of results asks for the same resamples once
-    a model and metric. columns: what the caller makes of a row, if that is longer than n. n, n_resamples ≥ 1; seed ≥ 0.
+    a model and metric. columns: what the caller makes of a row, if that is longer than n. n, n_resamples ≥ 1; seed,
+    columns ≥ 0.
     """
     n, n_resamples, seed = COUNT("n", n), COUNT("n_resamples", n_resamples), SEED("seed", seed)
     widest = max(n, NATURAL("columns", columns))
@@ -101,6 +102,7 @@ def compare_pairs(values: Mapping[str, np.ndarray], seed: int) -> pd.DataFrame:
 
     values: {model: (n_users,) values of one metric}, the same users. Columns: mean (of a - b), low, high, p, and
     p_corrected, which keeps the expected share of false discoveries among all pairs (Benjamini & Hochberg 1995).
+    seed ≥ 0.
     """
     if len(values) < 2:
         raise CourseError(f"Two models make a pair; got {len(values)}.")

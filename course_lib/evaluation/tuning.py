@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +26,14 @@ class Tuned:
 
     model: fitted on train with ``params``, the best trial's. score: its mean over the users, on validation.
     trials: one row a trial, in order: its parameters, score (NaN if the model failed), best (so far), seconds.
+    failed: {trial: why} of those whose model failed.
     """
 
     model: Recommender
     params: dict[str, Any]
     score: float
     trials: pd.DataFrame
+    failed: dict[int, str] = field(default_factory=dict)
 
 
 def for_choosing(split: Split) -> Split:
@@ -79,7 +81,7 @@ def tune(
     choosing, started, log = for_choosing(split), time.perf_counter(), _Log(log_dir, f"{metric}@{n}")
     best: tuple[float, dict[str, Any], Recommender] | None = None
     rows: list[dict[str, Any]] = []
-    failure = ""
+    failed: dict[int, str] = {}
     for place in progress(range(trials)):
         begun = time.perf_counter()
         if rows and begun - started > budget_seconds:
@@ -90,7 +92,7 @@ def tune(
             per_user = evaluate({"model": model}, choosing, n, seed=seed).per_user["model"][metric]
             score = float(all_finite(f"The values of {metric}", per_user).mean())
         except (CourseError, np.linalg.LinAlgError) as error:
-            score, failure = float("nan"), str(error)
+            score, failed[place] = float("nan"), str(error)
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
         else:
             study.tell(trial, score)
@@ -101,8 +103,8 @@ def tune(
         log.trial(place, trial.params, rows[-1])
     log.close()
     if best is None:
-        raise CourseError(f"All {len(rows)} trials failed, the last with: {failure}")
-    return Tuned(best[2], best[1], best[0], pd.DataFrame(rows).rename_axis("trial"))
+        raise CourseError(f"All {len(rows)} trials failed, the last with: {[*failed.values()][-1]}")
+    return Tuned(best[2], best[1], best[0], pd.DataFrame(rows).rename_axis("trial"), failed)
 
 
 class _Log:

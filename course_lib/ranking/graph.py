@@ -202,11 +202,16 @@ def descend(
             value.backward()
             optimiser.step()
             losses.append(value.item())
-            if not np.isfinite(losses[-1]) or (step == steps and not all(bool(p.isfinite().all()) for p in parameters)):
+            if not np.isfinite(losses[-1]):
                 raise CourseError(
                     f"The loss is {losses[-1]} at step {step}: training diverged; lower the learning rate."
                 )
             after(step)
+    with torch.no_grad():
+        if not bool(embed().square().sum().isfinite()):
+            raise CourseError(
+                "The vectors of the last step are not finite: training diverged; lower the learning rate."
+            )
     return losses
 
 

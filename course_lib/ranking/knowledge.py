@@ -166,7 +166,7 @@ def paths(
 
 # ── links that are missing ───────────────────────────────────────────────────────────────────────────────────
 def hide(T: sp.csr_matrix, share: float, seed: int) -> tuple[sp.csr_matrix, np.ndarray, np.ndarray]:
-    """T without a random ``share`` (0 to 1) of its edges, and the hidden edges: their films and their entities.
+    """T without a random ``share``, from 0 to 1, of its edges, and the hidden edges: their films and their entities.
 
     seed ≥ 0.
     """

@@ -29,8 +29,8 @@ def mmr(relevance: np.ndarray, similarity: np.ndarray, n: int, trade: float) -> 
 
         trade * relevance_j - (1 - trade) * max over the chosen i of similarity_ij
 
-    trade 1 sorts by relevance, trade 0 looks at variety alone. Ties go to the first. n: from 1 to c. Result: (users, n)
-    int.
+    trade: from 0 to 1; 1 sorts by relevance, 0 looks at variety alone. Ties go to the first. n: from 1 to c. Result:
+    (users, n) int.
     """
     relevance, similarity = array("relevance", relevance, ndim=2), array("similarity", similarity, ndim=3)
     if similarity.shape != (*relevance.shape, relevance.shape[1]):

@@ -63,6 +63,13 @@ def test_a_model_does_not_differ_from_itself_and_does_from_the_truth():
     assert 0 < gap.low < gap.mean < gap.high
 
 
+def test_a_training_that_diverged_has_no_score():
+    for metric in SCORES:
+        for y in ([0, 1, 1], [1, 1, 0]):
+            with pytest.raises(CourseError, match="Probabilities hold NaN"):
+                score(metric, np.array(y), np.full((3, 2), np.nan))
+
+
 def test_an_unknown_score_is_refused_with_the_known_ones():
     with pytest.raises(CourseError, match=r"no score .f2.: choose one of accuracy, macro_f1, auc"):
         score("f2", *case(0))

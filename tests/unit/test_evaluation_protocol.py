@@ -69,6 +69,17 @@ def test_scores_with_nan_or_of_the_wrong_shape_are_refused_in_a_sentence():
         rank(np.zeros((1, 3)), csr_matrix((1, 2)), 1)
 
 
+def test_candidates_and_users_are_ids_or_a_mask_and_nothing_else():
+    split = Split("hand", interactions([(0, 0), (1, 1)]), interactions([]), interactions([(0, 1), (1, 0), (2, 2)]))
+    models = {"fixed": Fixed([[9, 8, 7, 6], [1, 9, 2, 3], [5, 5, 6, 5]])}
+    assert evaluate(models, split, 1, candidates=np.array([1, 2])).lists["fixed"].ravel().tolist() == [1, 2, 2]
+    assert evaluate(models, split, users=[False, True, True]).users.tolist() == [1, 2]
+    assert evaluate(models, split, users=pd.Series([2, 1], index=[1, 0])).users.tolist() == [1, 2]
+    for wrong in ({"candidates": [-1]}, {"candidates": [True]}, {"users": [3]}, {"users": [0.5]}):
+        with pytest.raises(CourseError, match=r"candidates|users"):
+            evaluate(models, split, **wrong)
+
+
 def test_evaluate_by_hand():
     split = Split(
         "hand", interactions([(0, 0), (1, 1)]), interactions([(0, 3)]), interactions([(0, 1), (1, 0), (1, 2)])

@@ -12,7 +12,7 @@ from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.evaluation.protocol import evaluate
 from course_lib.evaluation.tuning import for_choosing, tune
-from course_lib.ranking.baselines import ItemKNN, Popularity
+from course_lib.ranking.baselines import EASE, ItemKNN, Popularity
 
 X = FloatDistribution(0.0, 1.0)
 
@@ -115,6 +115,28 @@ def test_a_trial_that_diverges_is_kept_as_failed_and_the_search_goes_on(split):
     found = tune(Diverging, {"x": X}, split, trials=12, seed=0)
     failed = found.trials["score"].isna()
     assert 0 < failed.sum() < 12 and (found.trials["x"] > 0.5).equals(failed) and found.params["x"] <= 0.5
+
+
+class Singular(Popularity):
+    """Without a solution where ``lam`` is small."""
+
+    def __init__(self, lam):
+        self.lam = lam
+
+    def fit(self, train):
+        np.linalg.solve(np.eye(2) * (self.lam > 0.5), np.ones(2))
+        return super().fit(train)
+
+
+def test_a_setting_out_of_range_or_without_a_solution_does_not_end_the_search(split):
+    lam = CategoricalDistribution([0.0, 100.0])
+    for make, why in ((EASE, "lam is above 0; got 0"), (Singular, "Singular matrix")):
+        found = tune(make, {"lam": lam}, split, trials=8, seed=0)
+        failed = found.trials["lam"] == 0
+        assert failed.any() and found.trials["score"].isna().equals(failed) and found.params == {"lam": 100.0}
+        assert (
+            list(found.failed) == list(np.flatnonzero(failed)) and why in found.failed[int(np.flatnonzero(failed)[0])]
+        )
 
 
 def test_a_search_in_which_all_fails_says_why(split):

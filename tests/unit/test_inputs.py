@@ -1,14 +1,37 @@
 """Lists, tuples, arrays, Series and tensors mean the same; what is none of them gets one sentence."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 import torch
 
 from course_lib import inputs
 from course_lib.errors import CourseError
 
 WAYS = [list, tuple, np.array, lambda v: pd.Series(v, index=range(len(v))[::-1]), torch.tensor]
+
+
+@dataclass(frozen=True)
+class Settings:
+    d: int = 1
+    lam: float = 1.0
+
+    def __post_init__(self) -> None:
+        inputs.settings(self, d=inputs.COUNT, lam=inputs.POSITIVE)
+
+
+def test_settings_of_numpy_are_pythons_and_pythons_stay_as_they_are():
+    made = Settings(np.int64(2), np.float32(0.5))
+    assert (made.d, made.lam) == (2, 0.5) and (type(made.d), type(made.lam)) == (int, float)
+    assert repr(Settings(2, 3)) == "Settings(d=2, lam=3)"
+
+
+def test_a_sparse_matrix_is_itself_and_a_table_becomes_one():
+    X = sp.csr_matrix(np.eye(3))
+    assert inputs.matrix("X", X) is X and (inputs.matrix("X", np.eye(3).tolist()) != X).nnz == 0
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -64,7 +87,14 @@ def test_a_tensor_that_learns_is_read():
         (lambda: inputs.number("p", 1.5, at_least=0, at_most=1), "at least 0 and at most 1; got 1.5"),
         (lambda: inputs.number("lam", float("nan")), "a number; got nan"),
         (lambda: inputs.number("lam", True), "got True"),
+        (lambda: inputs.number("lam", 10**400), "a number; got 1000"),
         (lambda: inputs.whole("d", 3.0), "whole number"),
+        (lambda: inputs.SEED("seed", -1), "seed is at least 0"),
+        (lambda: inputs.choice("way", "sideways", ("up", "down")), "no way 'sideways': choose one of up, down"),
+        (lambda: inputs.choice("way", 1, ("up", "down")), "no way 1"),
+        (lambda: inputs.matrix("X", [[np.nan]]), "X hold NaN"),
+        (lambda: inputs.matrix("X", np.eye(2), (None, 3)), r"the shape \(2, 2\), expected \(any, 3\)"),
+        (lambda: Settings(d=0), "d is at least 1; got 0"),
         (lambda: inputs.whole("d", 0, at_least=1), "at least 1; got 0"),
     ],
 )

@@ -3,8 +3,10 @@ import json
 import os
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from course_lib import paths, plots
 from course_lib.errors import CourseError
@@ -45,6 +47,11 @@ def test_a_figure_that_is_no_number_is_refused_and_the_last_one_stays():
     lesson = Lesson.start("42_test", "quick", seed=1, device="cpu")
     with pytest.raises(CourseError, match="'loss' is nan"):
         lesson.record("loss", float("nan"))
+    for wrong in (None, "0.2", True, np.ones(2), torch.tensor(float("nan"))):
+        with pytest.raises(CourseError, match="'loss' is"):
+            lesson.record("loss", wrong)
+    assert lesson.record("loss", np.float32(0.5)) == 0.5 == lesson.record("loss", torch.tensor(0.5))
+    lesson = Lesson.start("42_test", "quick", seed=np.int64(1), device="cpu")
     lesson.record("ndcg", 0.2)
     assert lesson.record("ndcg", 0.3) == 0.3 and lesson.figures == {"ndcg": 0.3}
 
@@ -92,7 +99,7 @@ def test_text_that_no_file_can_hold_is_written_all_the_same(tmp_path):
 
 
 def test_a_figure_needs_words_for_those_who_cannot_see_it():
-    with pytest.raises(ValueError, match="alt"):
+    with pytest.raises(CourseError, match="alt"):
         plots.show(plt.figure(), alt="a plot")
     plt.close("all")
 

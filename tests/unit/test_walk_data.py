@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from pantry import COMMON, N_ITEMS, Choice, Fixed, Ids, Knob, Numbers, Rows, Texts, interactions, split
-from walk import Pantry, Target, check, targets
+from walk import Pantry, Target, check, targets, untold
 
 from course_lib import data
 from course_lib.data import films, movielens, open_bandit, shop
@@ -41,6 +41,13 @@ PANTRY: Pantry = COMMON | {
 HELD = {"Member", "Source", "Names", "Rule"}
 
 
-@pytest.mark.parametrize("target", targets(data, HELD), ids=str)
+WALKED = targets(data, HELD)
+
+
+@pytest.mark.parametrize("target", WALKED, ids=str)
 def test_every_parameter(target: Target) -> None:
     check(target, PANTRY)
+
+
+def test_every_range_is_told() -> None:
+    assert [knob for target in WALKED for knob in untold(target, PANTRY)] == []

@@ -20,7 +20,7 @@ from pantry import (
     numbers,
     split,
 )
-from walk import Pantry, Target, check, targets
+from walk import Pantry, Target, check, targets, untold
 
 from course_lib import evaluation
 from course_lib.evaluation.protocol import Evaluation, evaluate
@@ -90,6 +90,13 @@ PANTRY: Pantry = COMMON | {
 HELD = {"Interval", "Evaluation", "Tuned"}
 
 
-@pytest.mark.parametrize("target", targets(evaluation, HELD), ids=str)
+WALKED = targets(evaluation, HELD)
+
+
+@pytest.mark.parametrize("target", WALKED, ids=str)
 def test_every_parameter(target: Target) -> None:
     check(target, PANTRY)
+
+
+def test_every_range_is_told() -> None:
+    assert [knob for target in WALKED for knob in untold(target, PANTRY)] == []

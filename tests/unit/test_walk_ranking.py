@@ -25,7 +25,7 @@ from pantry import (
     split,
     texts,
 )  # fmt: skip
-from walk import Pantry, Target, check, targets
+from walk import Pantry, Target, check, targets, untold
 
 from course_lib import ranking
 from course_lib.data import films, movielens
@@ -189,7 +189,14 @@ STEPS = {  # inside of fit and score, where the arguments have been checked
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("target", [t for t in targets(ranking, HELD) if str(t) not in STEPS], ids=str)
+WALKED = [t for t in targets(ranking, HELD) if str(t) not in STEPS]
+
+
+@pytest.mark.parametrize("target", WALKED, ids=str)
 def test_every_parameter(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rerank, "BertClassifier", Lengths)
     check(target, PANTRY, varies=["retrieval.milliseconds"])
+
+
+def test_every_range_is_told() -> None:
+    assert [knob for target in WALKED for knob in untold(target, PANTRY)] == []

@@ -9,6 +9,7 @@ A key of a pantry is a parameter's name, or the name behind its owner where that
 import importlib
 import inspect
 import pkgutil
+import re
 import signal
 import typing
 import warnings
@@ -84,13 +85,14 @@ def targets(package: ModuleType, made_here: Iterable[str] = ()) -> list[Target]:
 
     made_here: classes that hold results; the course makes them, and nobody else.
     """
+    paths = getattr(package, "__path__", None)  # a module has none
+    names = [info.name for info in pkgutil.iter_modules(paths, f"{package.__name__}.")] if paths else [package.__name__]
     found = []
-    for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        module = importlib.import_module(info.name)
+    for module in map(importlib.import_module, names):
         for name, thing in vars(module).items():
-            ours = getattr(thing, "__module__", "") == info.name and not name.startswith("_")
+            ours = getattr(thing, "__module__", "") == module.__name__ and not name.startswith("_")
             if ours and (inspect.isfunction(thing) or (inspect.isclass(thing) and not _inner(thing, made_here))):
-                found.append(Target(thing, info.name.rpartition(".")[2]))
+                found.append(Target(thing, module.__name__.rpartition(".")[2]))
     return found
 
 
@@ -168,14 +170,14 @@ class Uses:
             self.call("fit", model.fit, changes)
         return model
 
-    def result(self, changes: Changes) -> Any:
-        """What the function gives, or {method: what it gives}; where one method's argument is changed, of it alone."""
+    def result(self, changes: Changes, model: Any = None) -> Any:
+        """What the function gives, or {method: what it gives}, the changed method alone; of ``model`` where one is."""
         if not inspect.isclass(self.target.thing):
             found = self.call("", self.target.thing, changes)
             return list(found) if isinstance(found, Iterator) else found
         changed = {part for part, _ in changes} - {"", "fit"}
         methods = [part for part in self.parts if part not in ("", "fit") and (not changed or part in changed)]
-        model = self.made(changes)
+        model = self.made(changes) if model is None else model
         return {name: self.call(name, getattr(model, name), changes) for name in methods}
 
 
@@ -243,9 +245,9 @@ def differ(one: Any, other: Any) -> str:
 
 
 # ── the walk ─────────────────────────────────────────────────────────────────────────────────────────────────
-def judged(trial: Trial, uses: Uses, place: tuple[str, str], valid: Any) -> str:
+def judged(trial: Trial, uses: Uses, place: tuple[str, str], valid: Any, model: Any = None) -> str:
     """What is wrong with what the trial gave; "" if nothing is."""
-    how, result = outcome(lambda: uses.result({place: trial.value}))
+    how, result = outcome(lambda: uses.result({place: trial.value}, model))
     if how == "ended":
         return f"ended with {result}"
     if trial.expect == "refused":
@@ -262,24 +264,39 @@ def judged(trial: Trial, uses: Uses, place: tuple[str, str], valid: Any) -> str:
 
 def check(target: Target, pantry: Pantry, varies: Iterable[str] = ()) -> None:
     """Try everything on every parameter of ``target``. varies: those whose results are times, never twice the same."""
-    uses = Uses(target, pantry)
-    places = [
-        (part, parameter)
-        for part, signature in uses.parts.items()
-        for parameter in signature.parameters.values()
-        if tried(parameter) and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    ]
+    uses, wrong = Uses(target, pantry), []
+    starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = [(part, p) for part, signature in uses.parts.items() for p in signature.parameters.values()]
+    places = [(part, p) for part, p in parameters if tried(p) and p.kind not in starred]
     if not places:
         return
     how, valid = outcome(lambda: uses.result({}))
     assert how == "gave", f"{target} with valid arguments {how}: {valid}"
     assert not unsound(valid), f"{target} with valid arguments gave NaN or an infinite number: {unsound(valid)}"
-    wrong = []
     for part, parameter in places:
-        kind = kind_of(target, part, parameter, pantry)
-        for trial in kind.trials(parameter) if kind is not NOTHING else ():
-            alone = uses.result({(part, parameter.name): kind.fresh()}) if part not in ("", "fit") else valid
-            told = judged(trial, uses, (part, parameter.name), alone)
+        if (kind := kind_of(target, part, parameter, pantry)) is NOTHING:
+            continue
+        place = part, parameter.name
+        method = part not in ("", "fit")
+        model = uses.made({}) if method and "fit" in uses.parts else None
+        alone = uses.result({place: kind.fresh()}, model) if method else valid
+        for trial in kind.trials(parameter):
+            told = judged(trial, uses, place, alone, model) and judged(trial, uses, place, alone)
             if told and not (str(target) in varies and "something else" in told):
                 wrong.append(f"{target}{part and '.' + part}: {parameter.name} = {trial.label} {told}")
     assert not wrong, "\n" + "\n".join(wrong)
+
+
+def untold(target: Target, pantry: Pantry) -> list[str]:
+    """The knobs whose range no docstring says: "lam > 0", "n, pool ≥ 1", "share from 0 to 1", "rel (≥ 0)"."""
+    owners = [*getattr(target.thing, "__mro__", [target.thing]), inspect.getmodule(target.thing)]
+    found = []
+    for part, signature in target.parts().items():
+        documented = [getattr(target.thing, part), *owners] if part else owners
+        said = " ".join(" ".join(inspect.getdoc(where) or "" for where in documented).split())
+        for parameter in signature.parameters.values():
+            knob = tried(parameter) and kind_of(target, part, parameter, pantry)
+            told = rf"\b{parameter.name}\b[^.;]{{0,60}}?(≥|>|above|from [\d-]+ to|finite)"
+            if isinstance(knob, Knob) and not re.search(told, said):
+                found.append(f"{target}{part and '.' + part}: {parameter.name}")
+    return found
