@@ -16,7 +16,6 @@ from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import nbformat
 from nbformat import NotebookNode
 
 from course_lib.classroom import report
@@ -31,8 +30,9 @@ from course_lib.classroom.grading.results import Paper, load, save
 from course_lib.classroom.grading.sandbox import bubblewrap
 from course_lib.classroom.grading.submissions import Submission, collect
 from course_lib.classroom.grading.walls import STANDARD, Limits
+from course_lib.classroom.notebooks import read_notebook
 from course_lib.classroom.process import end_children
-from course_lib.classroom.release import label_of, student_edition, tagged
+from course_lib.classroom.release import label_of, student_edition, tagged, text_of
 from course_lib.errors import CourseError
 from course_lib.paths import write_atomic
 
@@ -68,8 +68,8 @@ class Lesson:
     @classmethod
     def of(cls, path: Path) -> "Lesson":
         """The lesson in the notebook ``path``."""
-        text = path.read_text(encoding="utf-8")
-        notebook = nbformat.reads(text, as_version=4)
+        notebook = read_notebook(path)
+        text = text_of(notebook)
         labels = tuple(label_of(cell) for cell in notebook.cells if tagged(cell, "check"))
         return cls(path.stem, report.opening(notebook)[0], text, student_edition(notebook), labels)
 
