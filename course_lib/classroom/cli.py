@@ -1,5 +1,6 @@
 """The command ``course``. Heavy imports wait inside the commands, so that --help answers at once."""
 
+import io
 import os
 import signal
 import sys
@@ -274,6 +275,9 @@ class _Terminal:
 
 def main() -> None:
     """Entry point: every failure is one sentence on the error stream and an exit code."""
+    for stream in (sys.stdout, sys.stderr):  # a console in another encoding shows \\u2714 where it has no such letter
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a session that closes ends it as Ctrl-C does: all of it
     try:
         cli(standalone_mode=False)

@@ -5,11 +5,20 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from nbformat import NotebookNode, from_dict
+
+from course_lib.errors import CourseError
+
+KINDS = ("code", "markdown", "raw")
+BANNER = "papermill-error-cell-tag"  # papermill adds cells with this tag to a notebook that failed,
+INJECTED = "injected-parameters"  # and one with this tag where a parameter is changed
 MOST_BYTES = 50_000_000
 MOST_PARTS = 1_000_000  # lists and objects, and three times as many values: two bytes of text can take 250 of memory
 MOST_CELLS = 2_000
+MOST_DEEP = 50  # of a lesson's; copying goes down a few steps for each
 MOST_SOURCE = 200_000  # characters of a cell's source; a longer one reads as empty
 MOST_OUTPUT = 1_000_000  # characters of one output that are kept
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
@@ -51,12 +60,97 @@ def parse(content: bytes) -> tuple[dict[str, Any], str]:
     except ValueError:  # of JSON, of its encoding, of a number with too many digits
         return {}, wrong + "it is not JSON."
     if isinstance(document, dict) and "worksheets" in document:
-        return {}, "This notebook is of version 3 or older: open it in JupyterLab, save it, and hand it in again."
+        return {}, "This notebook is of version 3 or older: open it in JupyterLab, and save it there."
     if not isinstance(document, dict) or not isinstance(document.get("cells"), list):
         return {}, wrong + "it has no list of cells."
     if len(document["cells"]) > MOST_CELLS:
         return {}, f"This notebook was not read: it has more than {MOST_CELLS:,} cells."
     return document, ""
+
+
+def read_document(path: Path) -> tuple[dict[str, Any], str]:
+    """`parse` of the file ``path``, which may be a folder, or one that may not be read."""
+    try:
+        return parse(path.read_bytes())
+    except OSError as error:
+        return {}, f"This file cannot be read: {error.strerror or error}."
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """The notebook in the file ``path``, a lesson's, whole: what is odd in it is as JupyterLab would have written it.
+
+    Every cell has a kind, a text and metadata, and one of code outputs; what is no cell or no output is left out.
+    Raises CourseError, one sentence, where the file holds no notebook.
+    """
+    document, problem = read_document(path)
+    if problem:
+        raise CourseError(f"{path}: {problem}")
+    if _deep(document):
+        raise CourseError(f"{path}: This is not a Jupyter notebook: it is nested too deeply.")
+    cells = [_whole(cell) for cell in document["cells"] if as_dict(cell).get("cell_type") in KINDS]
+    minor = document.get("nbformat_minor")
+    minor = minor if type(minor) is int and 0 <= minor < 100 else 5
+    taken: set[str] = set()
+    for number, cell in enumerate(cells, start=1):
+        name = as_text(cell.pop("id", ""))
+        if minor >= 5:  # before, cells had no ids
+            good = re.fullmatch(r"[\w-]{1,64}", name, re.ASCII) and name not in taken
+            cell["id"] = name if good else f"cell-{number}"
+            taken.add(cell["id"])
+    metadata = as_dict(document.get("metadata"))
+    return from_dict({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": minor})
+
+
+def _deep(document: Any) -> bool:
+    """Whether lists and objects stand in one another more than `MOST_DEEP` times."""
+    level = [document]
+    for _ in range(MOST_DEEP):
+        inner = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [value for values in inner for value in values if isinstance(value, dict | list)]
+    return bool(level)
+
+
+def _whole(cell: dict[str, Any]) -> dict[str, Any]:
+    """``cell`` with all that a cell of its kind has."""
+    whole = cell | {"source": as_text(cell.get("source")), "metadata": as_dict(cell.get("metadata"))}
+    if "tags" in whole["metadata"]:
+        whole["metadata"] = whole["metadata"] | {"tags": list(tags_of(cell))}
+    if "nbgrader" in whole["metadata"] and not isinstance(whole["metadata"]["nbgrader"], dict):
+        whole["metadata"] = {key: value for key, value in whole["metadata"].items() if key != "nbgrader"}
+    for key in ("outputs", "execution_count"):
+        whole.pop(key, None)
+    if cell["cell_type"] == "code":
+        outputs, count = cell.get("outputs"), cell.get("execution_count")
+        whole["outputs"] = [_output(one) for one in (outputs if isinstance(outputs, list) else ()) if _known(one)]
+        whole["execution_count"] = count if type(count) is int and count > 0 else None
+    return whole
+
+
+def _known(output: Any) -> bool:
+    return as_dict(output).get("output_type") in ("stream", "error", "display_data", "execute_result")
+
+
+def _output(output: dict[str, Any]) -> dict[str, Any]:
+    """``output`` with all that one of its kind has."""
+    kind = output["output_type"]
+    if kind == "stream":
+        return output | {"name": as_text(output.get("name")) or "stdout", "text": as_text(output.get("text"))}
+    if kind == "error":
+        trace = output.get("traceback")
+        lines = [as_text(line) for line in trace] if isinstance(trace, list) else []
+        return output | {key: as_text(output.get(key)) for key in ("ename", "evalue")} | {"traceback": lines}
+    data = {
+        mime: value if "json" in mime and not isinstance(value, str) else as_text(value)
+        for mime, value in as_dict(output.get("data")).items()
+    }
+    about = {mime: value for mime, value in as_dict(output.get("metadata")).items() if isinstance(value, dict | bool)}
+    whole = output | {"data": data, "metadata": about}
+    return whole | {"execution_count": output.get("execution_count")} if kind == "execute_result" else whole
+
+
+def without_papermills(cells: Iterable[Stored]) -> list[Stored]:
+    """``cells`` without those that papermill has added."""
+    return [cell for cell in cells if not {INJECTED, BANNER} & set(cell.tags)]
 
 
 def stored_cells(cells: Sequence[Any]) -> tuple[list[Stored], list[str]]:
@@ -98,6 +192,8 @@ def _kept(output: Any) -> dict[str, Any]:
         for key in ("output_type", "name", "text", "ename", "evalue")
         if key in output
     }
+    if kept.get("output_type") == "stream":
+        kept.setdefault("name", "stdout")
     if "text/plain" in as_dict(output.get("data")):
         kept["data"] = {"text/plain": as_text(output["data"]["text/plain"])[:MOST_OUTPUT]}
     return kept

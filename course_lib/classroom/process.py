@@ -1,6 +1,5 @@
 """The processes of a lesson: a kernel of this very Python, the memory it takes, its end."""
 
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,29 +11,53 @@ import psutil
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
+from course_lib.classroom.notebooks import clean
 
-def own_kernel(out: Path) -> type[AsyncKernelManager]:
-    """A kernel of this very Python, whatever a user's kernel "python3" may be, with the variables of a course run."""
+SAID = "stderr.txt"
+
+
+def own_kernel(out: Path, place: Path) -> type[AsyncKernelManager]:
+    """A kernel of this very Python, whatever a user's kernel "python3" may be, with the variables of a course run.
+
+    place: an empty folder, which takes the IPython profile (a user's own would change what cells show), the
+    connection file and what the kernel says on its error stream, so that nothing depends on the user's home.
+    """
     variables = {
         "COURSE_BUILD": str(out),
         "CI": "true",  # no progress bars: nobody watches them, and they do not survive in a stored notebook
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
+        "IPYTHONDIR": str(place),
+        "PYTHONSTARTUP": "",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
     command = [sys.executable, "-m", "ipykernel_launcher", "--log-level=ERROR", "-f", "{connection_file}"]
     spec = KernelSpec(argv=command, display_name="Python 3 (ipykernel)", language="python", env=variables)
 
     class OwnKernel(AsyncKernelManager):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options | {"connection_file": str(place / "kernel.json")})
+
         @property
         def kernel_spec(self) -> KernelSpec:
             return spec
 
         async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
-            await super().start_kernel(
-                stderr=subprocess.DEVNULL, **options
-            )  # its log; what a cell prints comes by message
+            with (place / SAID).open("wb") as said:  # what a cell prints comes by message
+                await super().start_kernel(stderr=said, **options)
 
     return OwnKernel
+
+
+def last_words(place: Path) -> str:
+    """Why the kernel of ``place`` ended, from its error stream: the line of an error; empty if it said nothing."""
+    try:
+        text = (place / SAID).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    lines = [line for line in text.split("\n") if line.strip() and not line[0].isspace()]
+    fatal = [line for line in lines if line.startswith("Fatal Python error")]  # what follows says where
+    return clean(fatal[0] if fatal else lines[-1] if lines else "", 300)
 
 
 class Peak:

@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 
 import jinja2
-import nbformat
-from nbformat import NotebookNode
 
-from course_lib.classroom.release import CHECK, HEADING, tagged
+from course_lib.classroom.grading.cells import Ours, match, our_cells
+from course_lib.classroom.notebooks import Stored, clean, read_document, read_notebook, stored_cells, without_papermills
+from course_lib.classroom.release import HEADING, student_edition
 from course_lib.classroom.report import opening, plain
 from course_lib.errors import CourseError
 from course_lib.paths import write_atomic
@@ -74,49 +74,39 @@ def read_progress(folder: Path, lessons: Sequence[Path]) -> list[LessonState]:
     """
     if not any((folder / path.name).exists() for path in lessons):
         raise CourseError(f"There is no lesson in {folder}: call make lab first, or name the folder of your notebooks.")
-    return [_state(folder / path.name, _unread(path)) for path in lessons]
+    return [_state(folder / path.name, *_unread(path)) for path in lessons]
 
 
-def _unread(lesson: Path) -> LessonState:
-    """The state of ``lesson`` before anything is known of the student's notebook."""
-    cells = nbformat.v4.reads(lesson.read_text(encoding="utf-8")).cells
-    title, _ = opening(NotebookNode(cells=cells))
+def _unread(lesson: Path) -> tuple[LessonState, list[Ours]]:
+    """The state of ``lesson`` before anything is known of the student's notebook, and its cells as handed out."""
+    edition = student_edition(read_notebook(lesson))
     exercises = []
-    for heading in [found for cell in cells for found in HEADING.finditer(cell.source)]:
+    for heading in [found for cell in edition.cells for found in HEADING.finditer(cell.source)]:
         name = heading[0].removeprefix(f"### Exercise {heading[1]} ").rpartition(" (")[0].removeprefix("· ")
         exercises.append(ExerciseState(heading[1], plain(name), int(heading[2])))
-    return LessonState(lesson.name, title or lesson.stem, tuple(exercises))
+    return LessonState(lesson.name, opening(edition)[0] or lesson.stem, tuple(exercises)), our_cells(edition)
 
 
-def _state(path: Path, unread: LessonState) -> LessonState:
+def _state(path: Path, unread: LessonState, ours: Sequence[Ours]) -> LessonState:
     if not path.exists():
         return replace(unread, trouble="It is not in this folder: make lab brings it.")
-    try:
-        # without nbformat's validation, which writes pages to the terminal about a key too many
-        cells = [c for c in nbformat.v4.reads(path.read_text(encoding="utf-8")).cells if c.cell_type == "code"]
-        checks = {label: cell for cell in cells for label in _labels(cell)}
-        exercises = tuple(_checked(one, checks.get(one.label)) for one in unread.exercises)
-        written = [cell for cell in cells if cell.source.strip()]
-        run = sum(bool(cell.get("execution_count")) for cell in written)
-        finished = any("lesson.finish()" in cell.source and "Done in " in _printed(cell) for cell in cells)
-    except Exception:  # a foreign file has its own way to be none of ours: no JSON, another JSON, no text, no file
-        words = "It cannot be read as a notebook: rename the file, and make lab brings the lesson anew."
+    document, problem = read_document(path)
+    if problem:
+        return replace(unread, there=True, trouble=f"{problem} Once it is renamed, make lab brings the lesson anew.")
+    stored, _ = stored_cells(document["cells"])
+    pairs = match(without_papermills(stored), ours)
+    if unread.exercises and not any(one and one.kind != "lesson" for _, one in pairs):
+        words = "It has none of the lesson's exercises: once it is renamed, make lab brings the lesson anew."
         return replace(unread, there=True, trouble=words)
-    if unread.exercises and not checks.keys() & {one.label for one in unread.exercises}:
-        words = "It has none of the lesson's checks: rename the file, and make lab brings the lesson anew."
-        return replace(unread, there=True, trouble=words)
+    checks = {one.name: cell for cell, one in pairs if one and one.kind == "check"}
+    exercises = tuple(_checked(one, checks.get(one.label)) for one in unread.exercises)
+    written = [cell for cell, _ in pairs if cell.source.strip()]
+    run = sum(cell.count is not None for cell in written)
+    finished = any("lesson.finish()" in cell.source and "Done in " in _printed(cell) for cell in written)
     return replace(unread, exercises=exercises, there=True, cells_run=run, cells=len(written), finished=finished)
 
 
-def _labels(cell: NotebookNode) -> list[str]:
-    """The exercise that ``cell`` checks, if it is a check: nbgrader's name of it, else the call in it."""
-    name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
-    if name.startswith("check_"):
-        return [name.removeprefix("check_").replace("_", ".")]
-    return CHECK.findall(cell.source)[:1] if tagged(cell, "check") else []
-
-
-def _checked(exercise: ExerciseState, cell: NotebookNode | None) -> ExerciseState:
+def _checked(exercise: ExerciseState, cell: Stored | None) -> ExerciseState:
     """``exercise`` with the last verdict on it in ``cell``; what a student's function prints may stand before it."""
     if cell is None:
         return replace(exercise, words="its check is no longer in the notebook.")
@@ -124,15 +114,17 @@ def _checked(exercise: ExerciseState, cell: NotebookNode | None) -> ExerciseStat
         if label == exercise.label:
             points = POINTS.match(words)
             earned = min(float(points[1]), exercise.of) if points else 0  # there may have been more when it was saved
-            return replace(exercise, mark=mark, earned=earned, words=words)
-    for output in cell.get("outputs", []):
-        if output.output_type == "error":
-            return replace(exercise, words=f"its check stopped with {output.ename}: run the exercise's own cell first.")
+            return replace(exercise, mark=mark, earned=earned, words=clean(words, 1000))
+    for output in cell.outputs:
+        if output.get("output_type") == "error":
+            name = clean(output.get("ename", ""), 40) or "an error"
+            return replace(exercise, words=f"its check stopped with {name}: run the exercise's own cell first.")
     return exercise
 
 
-def _printed(cell: NotebookNode) -> str:
-    return "".join(o.text for o in cell.get("outputs", []) if o.output_type == "stream" and o.name == "stdout")
+def _printed(cell: Stored) -> str:
+    streams = [one for one in cell.outputs if (one.get("output_type"), one.get("name")) == ("stream", "stdout")]
+    return "".join(one.get("text", "") for one in streams)
 
 
 def next_exercise(states: Sequence[LessonState]) -> tuple[LessonState, ExerciseState] | None:

@@ -16,12 +16,14 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from course_lib.classroom.notebooks import as_dict, read_notebook
 from course_lib.errors import CourseError
 from course_lib.paths import write_atomic
 
 SOLUTION = re.compile(r"(?ms)^( *)### BEGIN SOLUTION$.*?^ *### END SOLUTION$")
+MARK = re.compile(r"### (?:BEGIN|END) SOLUTION")
 STUB = "# YOUR CODE HERE"  # nbgrader's words, so that its users find what they know
-HEADING = re.compile(r"(?m)^### Exercise (\w+\.\d+) .*\((\d+) points?\)$")
+HEADING = re.compile(r"(?m)^### Exercise (\w+\.\d+) .*\((\d{1,4}) points?\)$")
 CHECK = re.compile(r"""check\(\s*["'](\w+\.\d+)["']""")
 INSTRUCTOR = "instructor"  # cells with this tag stay at home
 MANIFEST = ".course.json"  # in a student's folder: {notebook: hash of what we put there}
@@ -76,6 +78,8 @@ def student_edition(lesson: NotebookNode) -> NotebookNode:
             cell.source = SOLUTION.sub(rf"\1{STUB}", cell.source)
             if "SOLUTION" in cell.source or STUB not in cell.source:
                 raise CourseError(f"An exercise has no whole solution between its two marks: {cell.source[:60]!r}.")
+        elif MARK.search(cell.source):
+            raise CourseError(f"A solution stands in a cell without the tag exercise: {cell.source[:60]!r}.")
         if "nbgrader" in cell.metadata:
             cell.metadata["deletable"] = False
             cell.metadata["editable"] = not tagged(cell, "check")
@@ -89,7 +93,7 @@ def text_of(notebook: NotebookNode) -> str:
 
 def release(lessons: Sequence[Path], out: Path) -> list[Path]:
     """Write the student edition of each of ``lessons`` to the folder ``out``; returns the files."""
-    editions = {out / path.name: student_edition(nbformat.read(path, as_version=4)) for path in lessons}
+    editions = {out / path.name: student_edition(read_notebook(path)) for path in lessons}
     for path, edition in editions.items():  # all of them are ready before the first is written
         write_atomic(path, text_of(edition))
     return list(editions)
@@ -103,7 +107,7 @@ def hand_out(lessons: Sequence[Path], folder: Path) -> Iterator[str]:
     manifest = folder / MANIFEST
     ours = _manifest(manifest)
     for path in lessons:
-        text, place = text_of(student_edition(nbformat.read(path, as_version=4))), folder / path.name
+        text, place = text_of(student_edition(read_notebook(path))), folder / path.name
         new, known = _hash(text.encode()), ours.get(path.name)
         there = _hash(place.read_bytes()) if place.exists() else None
         if there == new:
@@ -120,9 +124,10 @@ def hand_out(lessons: Sequence[Path], folder: Path) -> Iterator[str]:
 def _manifest(path: Path) -> dict[str, str]:
     """What we put into the folder; nothing is known where the file is missing or torn, and then nothing is renewed."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        known = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
         return {}
+    return {name: text for name, text in as_dict(known).items() if isinstance(text, str)}
 
 
 def _hash(content: bytes) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 import jinja2
 import nbformat
 
+from course_lib.classroom.notebooks import as_dict, as_text, read_notebook
+from course_lib.errors import CourseError
 from course_lib.paths import write_atomic
 
 
@@ -26,11 +28,21 @@ class Card:
 
 
 def read_runs(out: Path) -> list[dict[str, Any]]:
-    """The entries of run.json; none if there is no such file, or half of one."""
+    """The entries of run.json that are whole; none if there is no such file, or half of one."""
     try:
-        return json.loads((out / "run.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+        entries = json.loads((out / "run.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
         return []
+    return [one for one in (entries if isinstance(entries, list) else ()) if _is_run(one)]
+
+
+def _is_run(entry: Any) -> bool:
+    texts = ("lesson", "profile", "device", "status")
+    return (
+        all(isinstance(as_dict(entry).get(key), str) for key in texts)
+        and all(isinstance(entry.get(key), int | float) for key in ("seconds", "peak_rss_mb"))
+        and "seed" in entry
+    )
 
 
 def write_index(out: Path) -> None:
@@ -49,10 +61,13 @@ def card(out: Path, run: dict[str, Any]) -> Card:
             "Stopped before its end." if run["status"] == "interrupted" else "It ended before its notebook was kept."
         )
         return Card(run, run["lesson"], "", words, "", "", "")
-    notebook = nbformat.read(path, as_version=4)
+    try:
+        notebook = read_notebook(path)
+    except CourseError as problem:
+        return Card(run, run["lesson"], "", str(problem), "", "", "")
     title, promise = opening(notebook)
     image, alt = main_figure(notebook)
-    error = notebook.metadata.get("course", {}).get("error", "")
+    error = as_text(as_dict(notebook.metadata.get("course")).get("error"))
     return Card(run, title or run["lesson"], promise, error, image, alt or f"Main figure of {title}", path.name)
 
 
@@ -78,7 +93,7 @@ def main_figure(notebook: nbformat.NotebookNode) -> tuple[str, str]:
     for cell in cells:
         for output in cell.outputs:
             if png := output.get("data", {}).get("image/png"):
-                return png.replace("\n", ""), output.metadata.get("image/png", {}).get("alt", "")
+                return png.replace("\n", ""), as_text(as_dict(output.metadata.get("image/png")).get("alt"))
     return "", ""
 
 

@@ -8,7 +8,9 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -25,11 +27,10 @@ from papermill.exceptions import PapermillExecutionError
 
 from course_lib import PROFILES
 from course_lib.classroom import report
-from course_lib.classroom.process import end_children, own_kernel, peak_memory
+from course_lib.classroom.notebooks import BANNER, as_dict, as_text, read_notebook
+from course_lib.classroom.process import end_children, last_words, own_kernel, peak_memory
 from course_lib.errors import CourseError
 from course_lib.paths import disk_error, make_dir, write_atomic
-
-BANNER = "papermill-error-cell-tag"  # papermill adds cells with this tag to a notebook that failed
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ def parameter(text: str) -> Any:
 
 def own_parameters(lesson: Path) -> dict[str, Any]:
     """The lesson's parameters with the values that stand in its notebook."""
-    return {name: parameter(known["default"]) for name, known in papermill.inspect_notebook(str(lesson)).items()}
+    found = papermill.inspect_notebook(read_notebook(lesson))
+    return {name: parameter(known["default"]) for name, known in found.items()}
 
 
 def check_parameters(lesson: Path, parameters: dict[str, Any]) -> None:
@@ -171,7 +173,7 @@ def _in_a_worker() -> None:
 
 def n_cells(lesson: Path) -> int:
     """How many cells the lesson has."""
-    return len(nbformat.read(lesson, as_version=4).cells)
+    return len(read_notebook(lesson).cells)
 
 
 def measured_run(
@@ -215,6 +217,7 @@ def run_lesson(lesson: Path, out: Path, parameters: dict[str, Any], watcher: Wat
     """
     partial = out / f".{lesson.stem}.partial.ipynb"
     own, error, at = own_parameters(lesson), "", 0
+    place = Path(tempfile.mkdtemp(prefix="course-kernel-"))
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it says of a dead kernel is in our line
 
     def cell_starts(cell: nbformat.NotebookNode, cell_index: int) -> None:
@@ -225,13 +228,13 @@ def run_lesson(lesson: Path, out: Path, parameters: dict[str, Any], watcher: Wat
 
     try:
         papermill.execute_notebook(
-            str(lesson),
-            str(partial),
+            read_notebook(lesson),
+            str(partial).replace("{", "{{").replace("}", "}}"),  # papermill formats it
             # a value that the notebook has anyway is not injected: it would add a cell and shift all numbers
             parameters={name: value for name, value in parameters.items() if value != own[name]},
             cwd=str(lesson.parent),
             kernel_name="python3",
-            kernel_manager_class=own_kernel(out),
+            kernel_manager_class=own_kernel(out, place),
             progress_bar=False,
             on_cell_start=cell_starts,
             coalesce_streams=True,
@@ -242,11 +245,17 @@ def run_lesson(lesson: Path, out: Path, parameters: dict[str, Any], watcher: Wat
     except PapermillExecutionError as problem:
         error = f"{problem.ename}: {problem.evalue}"
     except DeadKernelError:
-        error = "the kernel died, most often because the memory was full: try --profile quick"
+        why = last_words(place)
+        usual = "most often because the memory was full: try --profile quick"
+        error = f"the kernel died, {why if why.startswith('Fatal') else usual}"
+    except RuntimeError as problem:  # of jupyter_client
+        error = f"the kernel did not start, {last_words(place) or problem}"
     except OSError as problem:
         error = str(disk_error(problem, out, "COURSE_BUILD"))
     except Exception as problem:  # whatever it is, the other lessons shall run, and this line names it
         error = f"{type(problem).__name__}: {problem}"
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
     if error:  # the figures would be those of an earlier run
         (out / "figures" / f"{lesson.stem}.json").unlink(missing_ok=True)
     if partial.exists():
@@ -257,13 +266,17 @@ def run_lesson(lesson: Path, out: Path, parameters: dict[str, Any], watcher: Wat
 
 def _device(out: Path, name: str) -> str:
     """The device that lesson ``name`` says it has used; empty if it said nothing."""
-    figures = out / "figures" / f"{name}.json"
-    return json.loads(figures.read_text(encoding="utf-8")).get("device", "") if figures.exists() else ""
+    try:
+        figures = json.loads((out / "figures" / f"{name}.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return ""
+    return as_text(as_dict(figures).get("device"))
 
 
 def _close(notebook: Path, error: str, at: int) -> str:
     """Write into the executed notebook how its run ended; returns ``error`` with the place of cell number ``at``."""
-    content = nbformat.read(notebook, as_version=4)
+    content = read_notebook(notebook)
+    content.metadata.get("papermill", {}).pop("input_path", None)  # papermill puts the whole lesson there
     if error:
         until = [cell for cell in content.cells if BANNER not in cell.metadata.get("tags", [])][: at + 1]
         number = sum(cell.cell_type == "code" for cell in until)  # as Jupyter shows it after a run from the top

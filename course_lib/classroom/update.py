@@ -11,6 +11,7 @@ from typing import Any
 
 import nbformat
 
+from course_lib.classroom.notebooks import read_notebook
 from course_lib.classroom.release import mark
 from course_lib.classroom.report import duration, opening
 from course_lib.classroom.run import LessonRun
@@ -24,7 +25,7 @@ KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": 
 def store(runs: Sequence[LessonRun], out: Path, notebooks: Path, root: Path) -> list[str]:
     """Copy what ``runs`` left in ``out`` into the repository at ``root``; returns one line for each file changed."""
     expected = root / "tests" / "notebooks" / "expected"
-    cleaned = {run.lesson: clean(nbformat.read(out / f"{run.lesson}.ipynb", as_version=4)) for run in runs}
+    cleaned = {run.lesson: clean(read_notebook(out / f"{run.lesson}.ipynb")) for run in runs}
     for name, notebook in cleaned.items():  # all of them, before the first file is written
         refuse_paths(name, notebook, [str(root), str(out), str(cache_dir()), str(Path.home()), tempfile.gettempdir()])
     figures = {run.lesson: _figures(out / "figures" / f"{run.lesson}.json") for run in runs}
@@ -96,7 +97,7 @@ def lesson_table(summary: Sequence[dict[str, Any]], notebooks: Path) -> str:
     lines = ["| Lesson | Time | Memory |", "|---|--:|--:|"]
     for entry in summary:
         path = notebooks / f"{entry['lesson']}.ipynb"
-        title, _ = opening(nbformat.read(path, as_version=4))
+        title, _ = opening(read_notebook(path))
         link = f"[{title or path.stem}](notebooks/{path.name})"
         lines.append(f"| {link} | {duration(entry['seconds'])} | {entry['peak_rss_mb']:,.0f} MB |")
     return "\n".join(lines)

@@ -43,6 +43,11 @@ def lesson(solution: str = SOLVED, check: str = 'check("9.1", twice)') -> nbform
     )
 
 
+def without_tag(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    notebook.cells[3].metadata = {}
+    return notebook
+
+
 def test_a_solution_becomes_a_stub_and_nothing_else_changes():
     before = lesson()
     kept = deepcopy(before)
@@ -71,6 +76,7 @@ def test_nbgrader_finds_what_to_grade_and_for_how_many_points():
     [
         (lesson(solution=SOLVED.replace("### END SOLUTION", "")), "no whole solution"),
         (lesson(solution="def twice(x): return 2 * x"), "no whole solution"),
+        (without_tag(lesson()), "in a cell without the tag exercise"),
         (lesson(check="print(twice(2))"), "has to call check"),
         (lesson(check='check("9.2", twice)'), "Exercise 9.2 has no heading"),
     ],

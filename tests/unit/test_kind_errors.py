@@ -15,7 +15,7 @@ from course_lib.classroom.process import own_kernel
 def run(tmp_path_factory):
     """Cells run one after the other in a real kernel of this environment; returns the error of the last one."""
     notebook = new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "x", "language": "python"}})
-    manager = own_kernel(tmp_path_factory.mktemp("build"))
+    manager = own_kernel(tmp_path_factory.mktemp("build"), tmp_path_factory.mktemp("kernel"))
     client = NotebookClient(notebook, kernel_name="python3", kernel_manager_class=manager, allow_errors=True)
 
     def run_cells(*sources: str) -> nbformat.NotebookNode:

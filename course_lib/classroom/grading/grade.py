@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import nbformat
 from nbformat import NotebookNode
 
 from course_lib.classroom import report
@@ -30,7 +29,8 @@ from course_lib.classroom.grading.shown import check_packages
 from course_lib.classroom.grading.submissions import Collected, Submission, collect
 from course_lib.classroom.grading.walls import STANDARD, Limits
 from course_lib.classroom.grading.workers import run_here, run_on_cluster
-from course_lib.classroom.release import label_of, student_edition, tagged
+from course_lib.classroom.notebooks import read_notebook
+from course_lib.classroom.release import label_of, student_edition, tagged, text_of
 from course_lib.errors import CourseError
 from course_lib.exercises import exercise
 from course_lib.paths import write_atomic
@@ -75,8 +75,8 @@ class Lesson:
     @classmethod
     def of(cls, path: Path) -> "Lesson":
         """The lesson in the notebook ``path``."""
-        text = path.read_text(encoding="utf-8")
-        notebook = nbformat.reads(text, as_version=4)
+        notebook = read_notebook(path)
+        text = text_of(notebook)
         labels = tuple(label_of(cell) for cell in notebook.cells if tagged(cell, "check"))
         return cls(path.stem, report.opening(notebook)[0], text, student_edition(notebook), labels)
 

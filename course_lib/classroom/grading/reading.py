@@ -10,10 +10,22 @@ from nbformat import NotebookNode
 
 from course_lib.classroom.grading.cells import Ours, Pairs, match, our_cells, same
 from course_lib.classroom.grading.reproduce import shown
-from course_lib.classroom.notebooks import Stored, as_dict, as_text, clean, listed, parse, places, stored_cells, tags_of
+from course_lib.classroom.notebooks import (
+    BANNER,
+    INJECTED,
+    Stored,
+    as_dict,
+    as_text,
+    clean,
+    listed,
+    parse,
+    places,
+    stored_cells,
+    tags_of,
+    without_papermills,
+)
 from course_lib.classroom.report import opening
 
-BANNER = "papermill-error-cell-tag"  # `course_lib.classroom.run` has it too, and takes a second to import
 ASSIGNED = re.compile(r"^(\w+)[ \t]*(?::[^=\n]*)?=(?!=)[ \t]*(.*)$", re.MULTILINE)
 ABOUT = {  # in what `Lesson.start` and `Lesson.finish` print
     "profile": r"^Lesson .*, profile (\w+)",
@@ -56,12 +68,11 @@ def read(content: bytes, edition: NotebookNode) -> Reading:
         return Reading(problem)
     stored, odd = stored_cells(document["cells"])
     ours = our_cells(edition)
-    kept = [cell for cell in stored if not {"injected-parameters", BANNER} & set(cell.tags)]
-    pairs = match(kept, ours)
+    pairs = match(without_papermills(stored), ours)
     if not any(one and one.kind != "lesson" for _, one in pairs):
         title = clean(opening(edition)[0], 80)
         return Reading(f"This is a notebook, but not lesson “{title}”: none of its exercises is in it.")
-    injected = [cell for cell in stored if "injected-parameters" in cell.tags]
+    injected = [cell for cell in stored if INJECTED in cell.tags]
     changed = list(_parameter_findings(pairs, ours, injected))
     findings = [
         *odd,
