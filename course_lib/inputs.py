@@ -7,7 +7,7 @@ index says nothing.
 
 import math
 import numbers as kinds
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Set
 from functools import partial
 from typing import Any
 
@@ -80,6 +80,13 @@ def choice(name: str, value: Any, known: Iterable[str]) -> str:
     return value
 
 
+def generator(seed: Any) -> np.random.Generator:
+    """NumPy's random numbers from ``seed``: a whole number of at least 0, or a list of them."""
+    if isinstance(seed, list | tuple | np.ndarray) and np.ndim(seed) == 1 and len(seed):
+        return np.random.default_rng([whole("a seed", one, at_least=0) for one in seed])
+    return np.random.default_rng(whole("seed", seed, at_least=0))
+
+
 def array(what: str, values: Any, *, ndim: int | None = None, finite: bool = True, keep: bool = False) -> np.ndarray:
     """``values`` as an array of floats, of ``ndim`` dimensions; with ``finite`` neither NaN nor infinite.
 
@@ -150,15 +157,25 @@ def texts(what: str, values: Iterable[Any], *, empty: bool = False) -> list[str]
     """``values`` as a list of strings. A single string, a missing value (None, NaN) and, unless ``empty``, no text at
     all are refused.
     """
-    if isinstance(values, str):
-        raise CourseError(f"{what} are a list of strings: wrap one text as [text].")
-    found = list(values)
+    found = listed(what, values, "strings")
     for place, text in enumerate(found):
         if not isinstance(text, str):
             raise CourseError(f"{what} are strings, and number {place} is {_short(text)}: write '' for a missing one.")
     if not (found or empty):
         raise CourseError(f"There is no text among {what}: at least one is needed.")
     return [str(text) for text in found]  # numpy's strings as Python's
+
+
+def listed(what: str, values: Any, kind: str) -> list[Any]:
+    """``values``, which have an order, as a list. A single string, a mapping, a set and a table are refused: what
+    stands in their rows would be left out or shuffled.
+    """
+    if isinstance(values, str | bytes):
+        raise CourseError(f"{what} are a list of {kind}: wrap one text as [text].")
+    unordered = isinstance(values, Mapping | Set) or hasattr(values, "columns")
+    if unordered or not isinstance(values, Iterable) or (hasattr(values, "ndim") and values.ndim == 0):
+        raise CourseError(f"{what} are a list of {kind}; got a {type(values).__name__}.")
+    return list(values)
 
 
 def same_length(**parts: Any) -> int:

@@ -5,12 +5,14 @@ takes many experiments at once: leading axes are runs, and the results have one 
 """
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, get_args
 
 import numpy as np
 from scipy import stats
 from scipy.special import ndtr, ndtri
 
+from course_lib import inputs
 from course_lib.errors import CourseError
 from course_lib.evaluation.significance import Interval
 
@@ -26,7 +28,7 @@ class Comparison:
     p: np.ndarray
 
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """Low and high end of the normal interval, difference ± z · se."""
+        """Low and high end of the normal interval, difference ± z · se. level: above 0, below 1."""
         z = ndtri((1 + inside("level", level)) / 2)
         return self.difference - z * self.se, self.difference + z * self.se
 
@@ -38,15 +40,19 @@ def sample_size_proportions(p_control: float, p_treatment: float, alpha: float =
     """Users in each group so that `z_test` at level ``alpha`` finds the difference with probability ``power``.
 
     n = (z_{1−α/2} √(2 p̄ (1 − p̄)) + z_power √(p_c (1 − p_c) + p_t (1 − p_t)))² / (p_t − p_c)²   (Fleiss, Levin &
-    Paik 2003, Statistical Methods for Rates and Proportions), rounded up, with p̄ the mean of both rates.
+    Paik 2003, Statistical Methods for Rates and Proportions), rounded up, with p̄ the mean of both rates. All four:
+    above 0, below 1.
     """
     no_difference, difference = _spreads(p_control, p_treatment)
     z = ndtri(1 - inside("alpha", alpha) / 2) * no_difference + ndtri(inside("power", power)) * difference
-    return int(np.ceil((z / (p_treatment - p_control)) ** 2))
+    return _rounded_up(1.0, float(z), p_treatment - p_control)
 
 
 def power_proportions(p_control: float, p_treatment: float, n: int, alpha: float = 0.05) -> float:
-    """Probability that `z_test` with ``n`` users in each group rejects at level ``alpha`` (normal approximation)."""
+    """Probability that `z_test` with ``n`` users in each group rejects at level ``alpha`` (normal approximation).
+
+    Rates and alpha: above 0, below 1. n: ≥ 1.
+    """
     no_difference, difference = _spreads(p_control, p_treatment)
     shift, margin = abs(p_treatment - p_control) * np.sqrt(_users(n)), ndtri(1 - inside("alpha", alpha) / 2)
     return float(
@@ -66,12 +72,21 @@ def _spreads(p_control: float, p_treatment: float) -> tuple[float, float]:
 def sample_size_means(sd: float, difference: float, alpha: float = 0.05, power: float = 0.8) -> int:
     """Users in each group to find a ``difference`` of means: n = 2 (z_{1−α/2} + z_power)² (sd / difference)².
 
-    sd: standard deviation of one user's value, in the unit of ``difference``.
+    sd: standard deviation of one user's value, > 0, in the unit of ``difference``, which is not 0.
     """
-    if not (sd > 0 and np.isfinite(sd) and difference != 0 and np.isfinite(difference)):
+    sd, difference = inputs.number("sd", sd), inputs.number("difference", difference)
+    if not (sd > 0 and difference != 0):
         raise CourseError(f"A sample size needs sd above 0 and a difference that is not 0; got {sd} and {difference}.")
     z = ndtri(1 - inside("alpha", alpha) / 2) + ndtri(inside("power", power))
-    return int(np.ceil(2 * (z * sd / difference) ** 2))
+    return _rounded_up(2.0, float(z * sd), difference)
+
+
+def _rounded_up(factor: float, spread: float, difference: float) -> int:
+    """factor · (spread / difference)², rounded up, at least 1; CourseError if nobody has so many users."""
+    needed = spread / difference if abs(difference) > 1e-100 else np.inf
+    if not abs(needed) < 1e9:
+        raise CourseError(f"A difference of {difference:.3g} takes over 10^18 users to find: look for a larger one.")
+    return max(1, int(np.ceil(factor * needed**2)))
 
 
 # After the test: what to conclude
@@ -83,11 +98,18 @@ def z_test(clicks_c: Any, n_c: Any, clicks_t: Any, n_t: Any) -> Comparison:
     Counts: numbers or arrays that broadcast. ``se`` is that of the interval, √(p̂_c (1 − p̂_c)/n_c + p̂_t (1 − p̂_t)/n_t).
     Without a single click, or with nothing but clicks, nothing speaks for a difference: p = 1.
     """
-    clicks_c, n_c, clicks_t, n_t = (np.asarray(x, dtype=float) for x in (clicks_c, n_c, clicks_t, n_t))
+    clicks_c, n_c, clicks_t, n_t = (
+        inputs.array("Counts of clicks and users", x, finite=False) for x in (clicks_c, n_c, clicks_t, n_t)
+    )
+    try:
+        np.broadcast_shapes(clicks_c.shape, n_c.shape, clicks_t.shape, n_t.shape)
+    except ValueError as error:
+        got = f"{clicks_c.shape}, {n_c.shape}, {clicks_t.shape} and {n_t.shape}"
+        raise CourseError(f"Counts are numbers, or one for each of the same runs; got the shapes {got}.") from error
     for group, clicks, n in (("control", clicks_c, n_c), ("treatment", clicks_t, n_t)):
         if not (np.isfinite(n) & (n >= 1)).all():
             raise CourseError(f"The {group} group has {_first(n, n >= 1)} users: a test needs at least one in each.")
-        good = (clicks >= 0) & (clicks <= n)
+        good = np.isfinite(clicks) & (clicks >= 0) & (clicks <= n)
         if not good.all():
             raise CourseError(f"The {group} group has {_first(clicks, good)} clicks: between 0 and its users' number.")
     p_c, p_t, both = clicks_c / n_c, clicks_t / n_t, (clicks_c + clicks_t) / (n_c + n_t)
@@ -159,7 +181,7 @@ def srm_p(counts: np.ndarray, shares: np.ndarray) -> np.ndarray:
 
 def checked_counts(counts: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Counts of users (..., K) and the shares they were meant to have (K,), or CourseError."""
-    counts, shares = np.asarray(counts, dtype=float), np.asarray(shares, dtype=float)
+    counts, shares = (inputs.array("Counts and shares", part, finite=False) for part in (counts, shares))
     if shares.ndim != 1 or len(shares) < 2 or not (shares > 0).all() or not np.isclose(shares.sum(), 1):
         raise CourseError(f"The shares of at least two groups are above 0 and sum to 1; got {shares.tolist()}.")
     if counts.shape[-1:] != shares.shape or not (np.isfinite(counts) & (counts >= 0)).all():
@@ -202,8 +224,11 @@ def share(hits: np.ndarray) -> Interval:
 
 
 def random_halves(n: int, runs: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """``runs`` random splits of n users into two groups: (runs, n // 2) and (runs, n − n // 2), users' numbers."""
-    if n < 2 or runs < 1:
+    """``runs`` random splits of n users into two groups: (runs, n // 2) and (runs, n − n // 2), users' numbers.
+
+    n: ≥ 2. runs: ≥ 1.
+    """
+    if inputs.whole("n", n) < 2 or inputs.whole("runs", runs) < 1:
         raise CourseError(f"Two groups need at least two users, and there is at least one run; got {n} and {runs}.")
     order = rng.permuted(np.tile(np.arange(n), (runs, 1)), axis=1)
     return order[:, : n // 2], order[:, n // 2 :]
@@ -211,13 +236,13 @@ def random_halves(n: int, runs: int, rng: np.random.Generator) -> tuple[np.ndarr
 
 def inside(name: str, value: float) -> float:
     """``value`` if it lies strictly between 0 and 1; otherwise CourseError."""
-    if not 0 < value < 1:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real) or not 0 < value < 1:  # also catches NaN
         raise CourseError(f"{name} lies between 0 and 1, both excluded; got {value}.")
-    return value
+    return float(value)
 
 
 def _users(n: int) -> int:
-    if not n >= 1:
+    if not inputs.number("n", n) >= 1:
         raise CourseError(f"A group has at least one user; got {n}.")
     return n
 
@@ -225,7 +250,7 @@ def _users(n: int) -> int:
 def _values(at_least: int, **named: Any) -> np.ndarray:
     """The one array in ``named`` as floats, if it has enough values on its last axis and no NaN."""
     ((name, given),) = named.items()
-    values = np.asarray(given, dtype=float)
+    values = inputs.array(name, given, finite=False)
     if values.ndim < 1 or values.shape[-1] < at_least:
         raise CourseError(f"{name} needs at least {at_least} values in each group; got shape {values.shape}.")
     if not np.isfinite(values).all():

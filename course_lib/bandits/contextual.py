@@ -17,9 +17,11 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from course_lib.bandits.policies import Counting, Learner, Policy, play
+from course_lib import inputs
+from course_lib.bandits.checks import checked_run
+from course_lib.bandits.policies import Counting, Learner, Policy, best, play
 from course_lib.bandits.worlds import World
-from course_lib.errors import CourseError
+from course_lib.inputs import NOT_NEGATIVE, POSITIVE
 
 
 class ContextualPolicy(Protocol):
@@ -39,10 +41,10 @@ def visit(
     """Regret (R, T), cumulative: in each round of each run one of the users comes by, is shown a film, clicks or not.
 
     A `Policy`, which counts, treats all visitors alike. Policies with the same seeds meet the same visitors and luck.
+    n_rounds: T ≥ 1. seeds: each ≥ 0, at least one. delay: ≥ 0, see `play`.
     """
-    if n_rounds < 1 or len(seeds) < 1:
-        raise CourseError(f"A simulation needs at least one round and one seed; got {n_rounds} and {len(seeds)}.")
-    streams, (n_users, n_items) = [np.random.default_rng(seed) for seed in seeds], world.click.shape
+    n_rounds, seeds = checked_run(n_rounds, seeds)
+    streams, (n_users, n_items) = [inputs.generator(seed) for seed in seeds], world.click.shape
     order = np.array([stream.permutation(n_items) for stream in streams])  # (R, A)
     visitors = np.array([stream.integers(n_users, size=n_rounds) for stream in streams]).T  # (T, R)
     luck = np.array([stream.random(n_rounds) for stream in streams]).T
@@ -63,12 +65,6 @@ def visit_all(
     with threadpool_limits(1), ThreadPoolExecutor(torch.get_num_threads()) as pool:  # many small products: a core each
         running = {name: pool.submit(visit, policy, world, n_rounds, seeds, delay) for name, policy in policies.items()}
         return {name: running[name].result() for name in progress(policies)}
-
-
-def checked_settings(width: float, ridge: float) -> None:
-    """CourseError unless ``width`` is at least 0 and ``ridge`` above 0."""
-    if not (0 <= width < np.inf and 0 < ridge < np.inf):
-        raise CourseError(f"A width is a number of at least 0, a ridge is one above 0; got {width} and {ridge}.")
 
 
 # ── one model for all films ──────────────────────────────────────────────────────────────────────────────────
@@ -119,10 +115,16 @@ class SharedModel:
 
 @dataclass(frozen=True)
 class LinUCB:
-    """Optimism with features (Li, Chu, Langford, Schapire 2010): show the largest x · θ̂ + width · √(x' A⁻¹ x)."""
+    """Optimism with features (Li, Chu, Langford, Schapire 2010): show the largest x · θ̂ + width · √(x' A⁻¹ x).
+
+    width: ≥ 0. ridge: > 0.
+    """
 
     width: float = 0.3
     ridge: float = 10.0
+
+    def __post_init__(self) -> None:
+        inputs.settings(self, width=NOT_NEGATIVE, ridge=POSITIVE)
 
     def learner(self, world: World, order: np.ndarray) -> "SharedLearner":
         """Ready to choose."""
@@ -136,10 +138,16 @@ class LinUCB:
 
 @dataclass(frozen=True)
 class LinearThompson:
-    """Draw θ from N(θ̂, width² A⁻¹), show the film with the largest x · θ (Agrawal & Goyal 2013)."""
+    """Draw θ from N(θ̂, width² A⁻¹), show the film with the largest x · θ (Agrawal & Goyal 2013).
+
+    width: ≥ 0. ridge: > 0.
+    """
 
     width: float = 0.05
     ridge: float = 10.0
+
+    def __post_init__(self) -> None:
+        inputs.settings(self, width=NOT_NEGATIVE, ridge=POSITIVE)
 
     def learner(self, world: World, order: np.ndarray) -> "SharedLearner":
         """Ready to choose."""
@@ -154,22 +162,27 @@ class SharedLearner:
     """LinUCB or linear Thompson sampling at work: they learn alike, and differ in their scores."""
 
     def __init__(self, policy: LinUCB | LinearThompson, world: World, n_runs: int) -> None:
-        checked_settings(policy.width, policy.ridge)
         self.policy, self.model = policy, SharedModel(world, n_runs, policy.ridge)
         self.learn = self.model.learn
 
     def choose(self, visitor: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The film with the largest score, (R,)."""
-        return self.policy.scores(self.model, visitor, rng).argmax(axis=1)
+        return best(self.policy.scores(self.model, visitor, rng))
 
 
 # ── one model for each film ──────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class DisjointLinUCB:
-    """LinUCB with a model for each film (Li et al. 2010, Algorithm 1): the largest φ · θ̂_j + width · √(φ' A_j⁻¹ φ)."""
+    """LinUCB with a model for each film (Li et al. 2010, Algorithm 1): the largest φ · θ̂_j + width · √(φ' A_j⁻¹ φ).
+
+    width: ≥ 0. ridge: > 0.
+    """
 
     width: float = 0.1
     ridge: float = 1.0
+
+    def __post_init__(self) -> None:
+        inputs.settings(self, width=NOT_NEGATIVE, ridge=POSITIVE)
 
     def learner(self, world: World, order: np.ndarray) -> "DisjointLearner":
         """Ready to choose."""
@@ -183,7 +196,6 @@ class DisjointLearner:
     """
 
     def __init__(self, policy: DisjointLinUCB, world: World, order: np.ndarray) -> None:
-        checked_settings(policy.width, policy.ridge)
         self.policy, self.users, m = policy, world.users, world.users.shape[1]
         self.order, self.place, self.runs = order, np.argsort(order, axis=1), np.arange(len(order))
         self.inverse = np.tile(np.eye(m) / policy.ridge, (*order.shape, 1, 1))
@@ -194,7 +206,7 @@ class DisjointLearner:
         x = self.users[visitor][:, :, None]  # (R, m, 1)
         gain = (self.inverse.reshape(len(x), -1, x.shape[1]) @ x).reshape(self.b.shape)  # A_j⁻¹ φ
         mean, variance = np.einsum("ram,ram->ra", gain, self.b), (gain @ x)[:, :, 0]
-        return self.order[self.runs, (mean + self.policy.width * np.sqrt(variance)).argmax(axis=1)]
+        return self.order[self.runs, best(mean + self.policy.width * np.sqrt(variance))]
 
     def learn(self, visitor: np.ndarray, arm: np.ndarray, click: np.ndarray) -> None:
         """Sherman & Morrison for the film shown: A⁻¹ − g g' / (1 + x · g) with g = A⁻¹ x."""

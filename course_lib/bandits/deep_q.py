@@ -5,16 +5,18 @@ F films with features x_a (d_a); r reward; γ discount. Mnih et al. (2015), Natu
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from copy import copy, deepcopy
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import embedding, smooth_l1_loss
+from torch import Tensor
+from torch.nn.functional import smooth_l1_loss
 
+from course_lib import inputs
 from course_lib.bandits.q_learning import Session, checked_discount
+from course_lib.bandits.q_network import QNetwork
 from course_lib.bandits.sessions import Features, Policy, surely
 from course_lib.device import one_thread
 from course_lib.errors import CourseError
@@ -38,15 +40,16 @@ class Environment(Protocol):
 
 @dataclass
 class Table:
-    """The small `q_learning.Session` as an environment: one-hot states, genres as actions, ``n`` sessions."""
+    """The small `q_learning.Session` as an environment: one-hot states, genres as actions, ``n`` ≥ 1 sessions."""
 
     world: Session
     n: int
     seed: int
 
     def __post_init__(self) -> None:
+        inputs.settings(self, n=inputs.COUNT)
         self.click, self.stay, self.after = self.world.model
-        self.items, self.rng = np.eye(self.click.shape[1]), np.random.default_rng(self.seed)
+        self.items, self.rng = np.eye(self.click.shape[1]), inputs.generator(self.seed)
         self.views, self.groups = 0, None
         self.s = np.zeros(self.n, dtype=int)
 
@@ -56,91 +59,34 @@ class Table:
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A click or none; the user stays, or a new one comes."""
+        action = inputs.ids("Actions", action, len(self.items))
+        if len(action) != self.n:
+            raise CourseError(f"There is an action for each of {self.n} sessions; got {len(action)}.")
         clicked = self.rng.random(self.n) < self.click[self.s, action]
         ended = self.rng.random(self.n) >= self.stay[self.s, action]
         self.s = np.where(ended, 0, self.after[self.s, action])
         return clicked.astype(float), ended
 
 
-class QNetwork(nn.Module):
-    """R networks side by side: Q(s, a) = w · relu(W_s s + W_x x_a + W_p p(s, a) + b) + b_0, one hidden layer.
-
-    p(s, a) are products of the film's features with the state's. The first ``views`` · d_a numbers of s are vectors in
-    the space of the films' features (profile, memory, last film); each is multiplied with x_a and summed over each
-    group of features. groups: (d_a, G), 0 or 1. With them the network need not learn from clicks alone what likeness
-    is. All parameters have a leading axis R and are multiplied as a batch: R small networks cost little more than one.
-    """
-
-    items: Tensor
-    groups: Tensor
-
-    def __init__(
-        self,
-        n: int,
-        d_s: int,
-        items: np.ndarray,
-        hidden: int,
-        seed: int,
-        views: int = 0,
-        groups: np.ndarray | None = None,
-    ) -> None:
-        super().__init__()
-        if items.ndim != 2 or not np.isfinite(items).all():
-            raise CourseError("Film features are a table of finite numbers, one row a film; got NaN or a wrong shape.")
-        d_a, self.views = items.shape[1], views
-        groups = np.ones((d_a, 1)) if groups is None else np.asarray(groups, dtype=float)
-        if len(groups) != d_a or views * d_a > d_s:
-            raise CourseError(
-                f"{views} views of {d_a} film features and groups of {len(groups)} do not fit a state of {d_s}."
-            )
-        self.register_buffer("items", torch.tensor(items, dtype=torch.float32))  # (F, d_a)
-        self.register_buffer("groups", torch.tensor((groups / groups.sum(axis=0)).T, dtype=torch.float32))  # (G, d_a)
-        dice = torch.Generator().manual_seed(seed)
-
-        def layer(d_in: int, d_out: int) -> nn.Parameter:
-            return nn.Parameter(torch.randn(n, d_in, d_out, generator=dice) / max(d_in, 1) ** 0.5)
-
-        self.W_s, self.W_x, self.W_p = layer(d_s, hidden), layer(d_a, hidden), layer(views * groups.shape[1], hidden)
-        self.b, self.w, self.b_0 = (
-            nn.Parameter(torch.zeros(n, 1, hidden)),
-            layer(hidden, 1),
-            nn.Parameter(torch.zeros(n, 1, 1)),
-        )
-
-    def only(self, learner: int) -> "QNetwork":
-        """The network of one learner, R = 1."""
-        one = copy(self)
-        one._parameters = {k: nn.Parameter(v[learner : learner + 1], False) for k, v in self.named_parameters()}
-        return one
-
-    def forward(self, s: Tensor, a: Tensor) -> Tensor:
-        """Q-values of the films ``a`` (R, B, C) in the states ``s`` (R, B, d_s): (R, B, C)."""
-        (R, B, C), (n_films, d_a) = a.shape, self.items.shape
-        state = torch.baddbmm(self.b, s, self.W_s)  # (R, B, hidden), once for all candidates
-        film = (self.items @ self.W_x).flatten(0, 1)  # (R · F, hidden), once for all states
-        z = state[:, :, None] + embedding(a + n_films * torch.arange(R)[:, None, None], film)  # (R, B, C, hidden)
-        z = z.flatten(1, 2)
-        if self.views:
-            views = s[..., : self.views * d_a].unflatten(2, (self.views, 1, d_a)) * self.groups  # (R, B, views, G, d_a)
-            p = embedding(a, self.items) @ views.flatten(2, 3).transpose(2, 3)  # (R, B, C, views · G)
-            z = torch.baddbmm(z, p.flatten(1, 2), self.W_p)
-        return torch.baddbmm(self.b_0, torch.relu(z), self.w).view(R, B, C)
-
-
 @dataclass
 class Replay:
-    """A ring of the last ``capacity`` transitions of each of R learners: s, a, r, s', its candidates, ended."""
+    """A ring of the last ``capacity`` ≥ 1 transitions of each of R learners: s, a, r, s', its candidates, ended."""
 
     capacity: int
-    size: int = 0
-    at: int = 0
-    columns: dict[str, np.ndarray] = field(default_factory=dict)
+    size: int = field(default=0, init=False)
+    at: int = field(default=0, init=False)
+    columns: dict[str, np.ndarray] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        inputs.settings(self, capacity=inputs.COUNT)
 
     def add(self, rows: Mapping[str, np.ndarray]) -> None:
-        """Keep E new transitions a learner; each of ``rows`` is (R, E, …). The oldest make room."""
+        """Keep E ≤ capacity new transitions a learner; each of ``rows`` is (R, E, …). The oldest make room."""
         n = next(iter(rows.values())).shape[1]
-        if any(np.isnan(value).any() for value in rows.values() if value.dtype.kind == "f"):
-            raise CourseError("A transition holds NaN: look at the state features and rewards of the environment.")
+        if not all(np.isfinite(value).all() for value in rows.values() if value.dtype.kind == "f"):
+            raise CourseError(
+                "A transition holds NaN or infinity: look at the state features and rewards of the environment."
+            )
         if not self.columns:
             self.columns = {
                 name: np.zeros((len(value), self.capacity, *value.shape[2:]), value.dtype)
@@ -152,7 +98,7 @@ class Replay:
         self.at, self.size = (self.at + n) % self.capacity, min(self.size + n, self.capacity)
 
     def sample(self, n: int, rng: np.random.Generator, latest: bool = False) -> dict[str, Tensor]:
-        """``n`` transitions a learner, drawn at random with replacement, or the ``latest`` n; each (R, n, …)."""
+        """``n`` ≥ 1 transitions a learner, drawn at random with replacement, or the ``latest`` n; each (R, n, …)."""
         if not self.size:
             raise CourseError("The replay buffer is empty: act before you learn.")
         R = len(next(iter(self.columns.values())))
@@ -169,6 +115,7 @@ def bellman_targets(
     double: a* = argmax_a Q(s', a), chosen by ``net`` and valued by ``frozen``; else a* = argmax_a Q⁻(s', a), so that
     the largest of C noisy values is also believed.
     """
+    gamma = checked_discount(gamma)
     with torch.no_grad():
         s, candidates = batch["s_next"], batch["candidates"]
         best = (net if double else frozen)(s, candidates).argmax(dim=2, keepdim=True)
@@ -183,6 +130,7 @@ class DQN:
     Without ``target`` the network that learns also values, without ``replay`` a batch is the latest transitions, and
     without ``double`` the network that values also chooses. The share of random films falls from 1 to ``epsilon``
     within the first ``explore`` of the steps, and the learning rate from ``rate`` to 0 at the end.
+    gamma, epsilon: 0 to 1. explore: above 0 to 1. rate: > 0. steps, hidden, batch, capacity, target_every: ≥ 1.
     """
 
     gamma: float = 0.9
@@ -200,10 +148,18 @@ class DQN:
 
     def __post_init__(self) -> None:
         checked_discount(self.gamma)
+        for names, kind in (
+            (("steps", "hidden", "batch", "capacity", "target_every"), inputs.whole),
+            (("gamma", "rate", "epsilon", "explore"), inputs.number),
+        ):
+            inputs.settings(self, **dict.fromkeys(names, kind))
         if min(self.steps, self.hidden, self.batch, self.capacity, self.target_every) < 1 or not self.rate > 0:
             raise CourseError("steps, hidden, batch, capacity and target_every are at least 1, and rate is above 0.")
         if not 0 <= self.epsilon <= 1 or not 0 < self.explore <= 1:
             raise CourseError("epsilon lies between 0 and 1, and explore above 0 and at most 1.")
+
+
+ADVICE = "lower the learning rate, or the rewards"
 
 
 @dataclass(frozen=True)
@@ -215,13 +171,24 @@ class Trained:
     loss: np.ndarray
 
     def values(self, s: np.ndarray, candidates: np.ndarray, learner: int, checkpoint: int = -1) -> np.ndarray:
-        """Q-values of one learner, (B, C). s: (B, d_s); candidates: (B, C)."""
-        one = self.nets[checkpoint].only(learner)
+        """Q-values of one learner, (B, C). s: (B, d_s); candidates: (B, C). checkpoint: 0 to K - 1, or -1, the last."""
+        net = self._net(learner, checkpoint)
+        films = inputs.ids("candidates", np.ravel(candidates), len(net.items)).reshape(np.shape(candidates))
+        given = torch.tensor(inputs.array("s", s, ndim=2), dtype=torch.float32)
+        if films.ndim != 2 or not films.size or given.shape != (len(films), net.W_s.shape[1]):
+            got = f"{tuple(given.shape)} and {films.shape}"
+            raise CourseError(f"s is (B, {net.W_s.shape[1]}), candidates are (B, C), for the same states; got {got}.")
         with torch.no_grad(), one_thread():
-            return one(torch.from_numpy(s)[None], torch.from_numpy(candidates)[None])[0].numpy()
+            found = net(given[None], torch.from_numpy(films)[None])[0].numpy()
+        return inputs.all_finite("Q-values", found)
+
+    def _net(self, learner: int, checkpoint: int) -> QNetwork:
+        learner = inputs.whole("learner", learner, at_least=0, at_most=self.loss.shape[1] - 1)
+        return self.nets[inputs.whole("checkpoint", checkpoint, at_least=-1, at_most=len(self.nets) - 1)].only(learner)
 
     def policy(self, features: Features, learner: int, checkpoint: int = -1) -> Policy:
         """The greedy policy of one learner: it shows the candidate with the largest Q-value and explores no more."""
+        self._net(learner, checkpoint)
         return lambda state: surely(self.values(features.state(state), state.candidates, learner, checkpoint))
 
 
@@ -238,8 +205,11 @@ def train(
 
     Each step: every session shows one film (ε-greedy), the transition goes to the learner's own replay memory, and one
     step of Adam follows the Huber loss of Q(s, a) − y on a batch from it. Learner i has its own start, its own
-    experience and its own sessions, and none sees another's.
+    experience and its own sessions, and none sees another's. learners: ≥ 1. seed: ≥ 0. checkpoints: 1 to the steps.
+    CourseError where the loss is not finite.
     """
+    learners, seed = inputs.whole("learners", learners), inputs.SEED("seed", seed)
+    checkpoints = inputs.whole("checkpoints", checkpoints, at_least=1, at_most=settings.steps)
     s, candidates = environment.observe()
     if learners < 1 or len(s) % learners:
         raise CourseError(f"{len(s)} sessions cannot be shared equally by {learners} learners.")
@@ -280,7 +250,7 @@ def train(
             optimiser.zero_grad()
             loss.sum().backward()  # a sum: the gradient of each learner is its own
             optimiser.step()
-            losses.append(loss.detach().numpy())
+            losses.append(inputs.all_finite(f"The losses of step {step}", loss.detach().numpy(), ADVICE))
             if step % settings.target_every == 0:
                 frozen.load_state_dict(net.state_dict())
             if step in marks:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from course_lib import inputs
+from course_lib.bandits.checks import checked_policy, checked_threshold, checked_weights, columns
 from course_lib.errors import CourseError
 from course_lib.evaluation.significance import Interval
 
@@ -20,8 +22,7 @@ def importance_weights(evaluation: np.ndarray, propensity: np.ndarray) -> np.nda
 
     In expectation over the log the mean weight is 1 if the logging policy could choose all that the other one would.
     """
-    evaluation, propensity = np.asarray(evaluation, dtype=float), np.asarray(propensity, dtype=float)
-    same_length(evaluation=evaluation, propensity=propensity)
+    evaluation, propensity = columns(evaluation=evaluation, propensity=propensity)
     for name, values, good in (
         ("propensity", propensity, (propensity > 0) & (propensity <= 1)),
         ("evaluation probability", evaluation, (evaluation >= 0) & (evaluation <= 1)),
@@ -33,27 +34,15 @@ def importance_weights(evaluation: np.ndarray, propensity: np.ndarray) -> np.nda
     return evaluation / propensity
 
 
-def same_length(**columns: np.ndarray) -> None:
-    """CourseError unless all columns have one value for each of the same rows, at least one, all finite."""
-    shapes = {name: np.shape(column) for name, column in columns.items()}
-    if len(set(shapes.values())) != 1 or len(next(iter(shapes.values()))) != 1 or 0 in next(iter(shapes.values())):
-        found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise CourseError(f"A log needs columns of one length, with at least one row; the shapes are {found}.")
-    for name, column in columns.items():
-        if not np.isfinite(column).all():
-            row = int(np.argmin(np.isfinite(column)))
-            raise CourseError(f"The column {name} of the log has a missing value in row {row}: drop or mend that row.")
-
-
 def ipw(reward: np.ndarray, w: np.ndarray) -> float:
     """Inverse-propensity weighting (Horvitz & Thompson 1952): (1/n) Σ w r. Unbiased; wild where weights are large."""
-    same_length(reward=reward, w=w)
+    reward, w = columns(reward=reward, w=w)
     return float(np.mean(w * reward))
 
 
 def snipw(reward: np.ndarray, w: np.ndarray) -> float:
     """Self-normalised IPW (Swaminathan & Joachims 2015): Σ w r / Σ w. A little biased, calmer, within [0, 1]."""
-    same_length(reward=reward, w=w)
+    reward, w = columns(reward=reward, w=w)
     if w.sum() <= 0:
         raise CourseError("Every weight is zero: the log holds nothing that the evaluated policy would have chosen.")
     return float(np.sum(w * reward) / np.sum(w))
@@ -61,19 +50,19 @@ def snipw(reward: np.ndarray, w: np.ndarray) -> float:
 
 def direct_method(q_evaluation: np.ndarray) -> float:
     """(1/n) Σ q̂, where q̂ in row i is Σ_a π(a | x_i) q̂(x_i, a), the reward that a model expects of the policy."""
-    same_length(q_evaluation=q_evaluation)
+    (q_evaluation,) = columns(q_evaluation=q_evaluation)
     return float(np.mean(q_evaluation))
 
 
 def doubly_robust(reward: np.ndarray, w: np.ndarray, q_logged: np.ndarray, q_evaluation: np.ndarray) -> float:
     """(1/n) Σ [q̂(x, π) + w (r − q̂(x, a))] (Dudík et al. 2011): right if either the weights or the model are right."""
-    same_length(reward=reward, w=w, q_logged=q_logged, q_evaluation=q_evaluation)
+    reward, w, q_logged, q_evaluation = columns(reward=reward, w=w, q_logged=q_logged, q_evaluation=q_evaluation)
     return float(np.mean(q_evaluation + w * (reward - q_logged)))
 
 
 def effective_sample_size(w: np.ndarray) -> float:
     """(Σ w)² / Σ w²: how many equally weighted rows would tell as much (Kish 1965). Between 1 and n."""
-    same_length(w=w)
+    (w,) = columns(w=w)
     if not (w > 0).any():
         raise CourseError("Every weight is zero: the effective sample size is not defined.")
     return float(w.sum() ** 2 / (w**2).sum())
@@ -81,25 +70,38 @@ def effective_sample_size(w: np.ndarray) -> float:
 
 def bootstrap(
     estimator: Callable[..., float],
-    columns: tuple[np.ndarray, ...],
+    log: tuple[np.ndarray, ...],
     seed: int,
     n_resamples: int = 1000,
     level: float = 0.95,
 ) -> Interval:
-    """``estimator(*columns)`` with its percentile interval over resampled rows (Efron & Tibshirani 1993)."""
-    same_length(**{f"{number}": column for number, column in enumerate(columns)})
-    rng, n = np.random.default_rng(seed), len(columns[0])
-    values = []
-    for _ in range(n_resamples):
+    """``estimator(*log)`` with its percentile interval over resampled rows (Efron & Tibshirani 1993).
+
+    log: columns (n,). n_resamples: ≥ 1, drawn one after the other, so that memory is that of one. level: above 0, below
+    1. seed: ≥ 0.
+    """
+    log = columns(**{f"number {number}": column for number, column in enumerate(log)})
+    rng, n, level = inputs.generator(seed), len(log[0]), inputs.number("level", level, above=0, below=1)
+    values = np.empty(inputs.whole("n_resamples", n_resamples, at_least=1))
+    for resample in range(len(values)):
         rows = rng.integers(n, size=n)
-        values.append(estimator(*(column[rows] for column in columns)))
+        values[resample] = estimator(*(column[rows] for column in log))
+    inputs.all_finite("The estimates of resamples", values, "this estimator is not defined for some of them")
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(estimator(*columns), float(low), float(high))
+    return Interval(float(estimator(*log)), float(low), float(high))
 
 
 def choice_frequencies(item: np.ndarray, position: np.ndarray, n_items: int, n_positions: int = 3) -> np.ndarray:
-    """π̂(a | position): (n_positions, n_items), how often a log shows each item at each position (counted from 1)."""
-    same_length(item=item, position=position)
+    """π̂(a | position): (n_positions, n_items), how often a log shows each item at each position (counted from 1).
+
+    n_items, n_positions: ≥ 1.
+    """
+    n_items, n_positions = inputs.COUNT("n_items", n_items), inputs.COUNT("n_positions", n_positions)
+    item, position = columns(item=item, position=position)
+    item = inputs.ids("items", item, n_items)
+    position = inputs.ids("positions", position, n_positions + 1)
+    if not position.min():
+        raise CourseError(f"Positions are counted from 1 to {n_positions}; got 0.")
     counts = np.zeros((n_positions, n_items))
     np.add.at(counts, (position - 1, item), 1)
     if not counts.sum(axis=1).all():
@@ -111,17 +113,21 @@ def self_normalised_doubly_robust(
     reward: np.ndarray, w: np.ndarray, q_logged: np.ndarray, q_evaluation: np.ndarray
 ) -> float:
     """(1/n) Σ q̂(x, π) + Σ w (r − q̂(x, a)) / Σ w (Kallus & Uehara 2019): SNIPW's calm for the correction of DR."""
-    same_length(reward=reward, w=w, q_logged=q_logged, q_evaluation=q_evaluation)
-    return direct_method(q_evaluation) + snipw(np.asarray(reward) - q_logged, w)
+    reward, w, q_logged, q_evaluation = columns(reward=reward, w=w, q_logged=q_logged, q_evaluation=q_evaluation)
+    return direct_method(q_evaluation) + snipw(reward - q_logged, w)
 
 
 def clipped(w: np.ndarray, lam: float) -> np.ndarray:
-    """min(w, λ) (Ionides 2008). In IPW it makes estimates of rewards ≥ 0 too low; in DR it trusts q̂ for the rest."""
-    return np.minimum(w, checked_threshold(lam))
+    """min(w, λ) (Ionides 2008). In IPW it makes estimates of rewards ≥ 0 too low; in DR it trusts q̂ for the rest.
+
+    w: ≥ 0, of any shape. λ: ≥ 0, or ∞, as for the other two.
+    """
+    return np.minimum(checked_weights(w), checked_threshold(lam))
 
 
 def switched(w: np.ndarray, tau: float) -> np.ndarray:
     """w where w ≤ τ, else 0: in DR the estimator switch-DR (Wang et al. 2017), which leaves heavy rows to q̂ alone."""
+    w = checked_weights(w)
     return np.where(w <= checked_threshold(tau), w, 0.0)
 
 
@@ -130,16 +136,10 @@ def shrunk(w: np.ndarray, lam: float) -> np.ndarray:
 
     At w = λ half of the weight is left, and no weight exceeds λ / 2. λ = 0 is DM, λ → ∞ is DR.
     """
-    if np.isposinf(checked_threshold(lam)):
-        return np.asarray(w, dtype=float)
+    w = checked_weights(w)
+    if checked_threshold(lam) > 1e100:  # no weight comes near it
+        return w
     return np.divide(lam**2 * w, w**2 + lam**2, out=np.zeros(np.shape(w)), where=w > 0)
-
-
-def checked_threshold(value: float) -> float:
-    """``value``, or CourseError if no weight can be compared with it."""
-    if not value >= 0:  # also catches NaN
-        raise CourseError(f"A threshold for weights is a number of at least 0; got {value}.")
-    return value
 
 
 def switch_dr(reward: np.ndarray, w: np.ndarray, q_logged: np.ndarray, q_evaluation: np.ndarray, tau: float) -> float:
@@ -147,29 +147,14 @@ def switch_dr(reward: np.ndarray, w: np.ndarray, q_logged: np.ndarray, q_evaluat
     return doubly_robust(reward, switched(w, tau), q_logged, q_evaluation)
 
 
-def checked_policy(policy: np.ndarray, tolerance: float = 1e-6) -> np.ndarray:
-    """``policy`` (..., A), probabilities of A items in each row; CourseError where they do not sum to one."""
-    policy = np.asarray(policy, dtype=float)
-    if policy.ndim < 2 or not policy.size:
-        raise CourseError(f"A policy holds a row of probabilities for each decision; got the shape {policy.shape}.")
-    total, negative = policy.sum(axis=-1), np.any(~(policy >= 0), axis=-1)  # NaN counts as negative
-    wrong = negative | (np.abs(total - 1) > tolerance)
-    if wrong.any():
-        row = tuple(int(i) for i in np.argwhere(wrong)[0])
-        place = row[0] if len(row) == 1 else row
-        what = "hold a negative or missing one" if negative[row] else f"sum to {total[row]:.6g}, not to 1"
-        raise CourseError(f"The probabilities in row {place} of the policy {what}: divide each row by its sum first.")
-    return policy
-
-
 def policy_weights(policy: np.ndarray, item: np.ndarray, propensity: np.ndarray) -> np.ndarray:
     """Importance weights of logged ``item`` (n,) under ``policy`` (n, A), whose rows are checked. Returns (n,)."""
-    policy, item = checked_policy(policy), np.asarray(item)
-    same_length(item=item, propensity=propensity)
+    policy, (item, propensity) = checked_policy(policy), columns(item=item, propensity=propensity)
     if len(policy) != len(item):
         raise CourseError(f"The policy has {len(policy)} rows and the log {len(item)}: one row for each is needed.")
     if item.min() < 0 or item.max() >= policy.shape[1]:
         raise CourseError(f"The log names an item outside the {policy.shape[1]} of the policy: give it a column.")
+    item = inputs.ids("items", item, policy.shape[1])
     return importance_weights(policy[np.arange(len(item)), item], propensity)
 
 
@@ -186,6 +171,9 @@ def unsupported_mass(policy: np.ndarray, logging: np.ndarray) -> float:
 
 def mean_and_error(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean over the last axis and its standard error: an estimator that is a mean over rows, (..., n) → (...) twice."""
+    terms = inputs.array("Terms", terms, keep=True)
+    if not terms.ndim or not terms.shape[-1]:
+        raise CourseError("Terms have one value for each row, at least one: there is no mean of nothing.")
     return terms.mean(axis=-1), terms.std(axis=-1) / np.sqrt(terms.shape[-1])
 
 
@@ -195,9 +183,12 @@ def slope(value: np.ndarray, error: np.ndarray, width: float = 2.0) -> np.ndarra
     Order the settings from the largest standard error to the smallest. Go on as long as the intervals value ± width ·
     error of all settings so far have a point in common; the last such setting is chosen. The first ones have little
     bias and much noise, the last ones the reverse: an interval apart from the others shows bias that noise cannot.
+    width: ≥ 0.
     """
-    value, error = np.asarray(value, dtype=float), np.asarray(error, dtype=float)
-    if value.shape != error.shape or not value.size or not (np.isfinite(value).all() and (error >= 0).all()):
+    width = inputs.NOT_NEGATIVE("width", width)
+    value, error = (inputs.array("values and errors", part, finite=False) for part in (value, error))
+    finite = np.isfinite(value).all() and np.isfinite(error).all()
+    if value.shape != error.shape or not value.ndim or not value.size or not (finite and (error >= 0).all()):
         raise CourseError("SLOPE needs one finite value and one standard error of at least 0 for each setting.")
     order = np.argsort(-error, axis=-1, kind="stable")
     v, e = np.take_along_axis(value, order, -1), np.take_along_axis(error, order, -1)
@@ -215,18 +206,19 @@ def choose_threshold(
     the threshold cuts off by a known maximum. Clicks at .004 make 1 a useless maximum, so q̂ stands for it: as if the
     model could be wrong there by all that it expects. ``model=False`` tames IPW instead of doubly robust.
     """
-    same_length(reward=reward, w=w, q_logged=q_logged, q_evaluation=q_evaluation)
+    reward, w, q_logged, q_evaluation = columns(reward=reward, w=w, q_logged=q_logged, q_evaluation=q_evaluation)
     grid, used = threshold_grid(float(np.max(w))), float(model)
     bound = []
     for value in grid:
         tamed = tame(w, value)
         _, error = mean_and_error(used * q_evaluation + tamed * (reward - used * q_logged))
         bound.append(error**2 + np.mean((w - tamed) * q_logged) ** 2)
-    return float(grid[np.argmin(bound)])
+    return float(grid[np.argmin(inputs.all_finite("The bounds", np.array(bound)))])
 
 
 def threshold_grid(largest: float, n: int = 12) -> np.ndarray:
-    """The ``n`` thresholds that are tried: from 1 to the largest weight, each the same number of times the last."""
+    """The ``n`` ≥ 1 thresholds that are tried: from 1 to the largest weight, each the same number of times the last."""
+    largest, n = inputs.NOT_NEGATIVE("the largest weight", largest), inputs.COUNT("n", n)
     return np.geomspace(1.0, max(largest, 1.0), n)
 
 
@@ -238,7 +230,8 @@ def all_estimates(
     threshold: float | Callable[..., float] = choose_threshold,
 ) -> dict[str, float]:
     """{name: estimate} of every estimator, with one ``threshold`` for all that need one, or chosen for each."""
-    log = (reward, w, q_logged, q_evaluation)
+    log = columns(reward=reward, w=w, q_logged=q_logged, q_evaluation=q_evaluation)
+    reward, w, q_logged, q_evaluation = log
 
     def calm(tame: Tame, model: bool = True) -> np.ndarray:
         return tame(w, threshold(tame, *log, model) if callable(threshold) else threshold)

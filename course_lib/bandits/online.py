@@ -16,7 +16,9 @@ from typing import Self
 
 import numpy as np
 
-from course_lib.bandits.policies import Policy
+from course_lib import inputs
+from course_lib.bandits.checks import checked_rates
+from course_lib.bandits.policies import Policy, best
 from course_lib.errors import CourseError
 
 TABLES = """
@@ -41,7 +43,8 @@ class Decision:
 class OnlineLoop:
     """One experiment in the file ``path``; opened again with the same settings, it continues.
 
-    arms: their names. draws: how many times the policy scores the arms for a decision. One of these draws, taken at
+    arms: their names. seed: ≥ 0. draws: how many times the policy scores the arms for a decision, ≥ 1. One of these
+    draws, taken at
     random, is followed; so the share of draws that an arm wins is the probability with which it is shown, whatever
     the policy. It is logged, and lets the log judge other policies (lesson 05). An arm that wins no draw has
     probability 0: few draws save time and are blind to small probabilities. durable: wait at each step until it is on
@@ -57,6 +60,8 @@ class OnlineLoop:
     connection: sqlite3.Connection = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        inputs.settings(self, seed=inputs.SEED, draws=inputs.whole)
+        self.path, self.arms = Path(self.path), inputs.texts("arms", self.arms, empty=True)
         if not self.arms or len(set(self.arms)) < len(self.arms) or self.draws < 1:
             raise CourseError("A loop needs at least one arm, no name twice, and at least one draw for a decision.")
         with self._kind_errors():
@@ -133,7 +138,7 @@ class OnlineLoop:
             (last,) = self.connection.execute("SELECT coalesce(max(id), 0) FROM decisions").fetchone()
             rng = np.random.default_rng([self.seed, last + 1])
             clicks, plays = (np.tile(x, (self.draws, 1)).astype(float) for x in self.counts())  # (draws, A)
-            winners = self.policy.scores(clicks, plays, rng).argmax(axis=1)
+            winners = best(self.policy.scores(clicks, plays, rng))
             arm = int(winners[rng.integers(self.draws)])
             decision = Decision(last + 1, arm, float((winners == arm).mean()))
             self.connection.execute("INSERT INTO decisions VALUES (?, ?, ?)", (decision.id, arm, decision.propensity))
@@ -147,6 +152,7 @@ class OnlineLoop:
         """
         if isinstance(reward, str) or reward is None or reward not in (0, 1):  # NaN is in no set
             raise CourseError(f"The reward of decision {decision} is {reward!r}: it must be 1 (click) or 0 (none).")
+        decision = inputs.whole("decision", decision, at_most=2**62)
         with self._kind_errors(), self._step():
             ask = self.connection.execute
             found = ask(
@@ -208,8 +214,9 @@ class OnlineLoop:
 def play(loop: OnlineLoop, user: Callable[[Decision], float], until: int) -> None:
     """Show and observe until decision ``until`` is answered; begins with the decisions that a crash left unanswered.
 
-    user: answers a decision with 0 or 1.
+    user: answers a decision with 0 or 1. until: ≥ 0.
     """
+    until = inputs.NATURAL("until", until)
     for decision in loop.pending():
         loop.observe(decision.id, user(decision))
     (last,) = loop.connection.execute("SELECT coalesce(max(id), 0) FROM decisions").fetchone()
@@ -220,10 +227,17 @@ def play(loop: OnlineLoop, user: Callable[[Decision], float], until: int) -> Non
 
 @dataclass(frozen=True)
 class SimulatedUser:
-    """Clicks on arm a with probability ``click_rates[a]``; asked again about a decision, gives the same answer."""
+    """Clicks on arm a with probability ``click_rates[a]``; asked again about a decision, gives the same answer.
+
+    click_rates: (A,), 0 to 1. seed: ≥ 0.
+    """
 
     click_rates: tuple[float, ...]
     seed: int
+
+    def __post_init__(self) -> None:
+        inputs.settings(self, seed=inputs.SEED)
+        object.__setattr__(self, "click_rates", tuple(checked_rates(self.click_rates).tolist()))
 
     def __call__(self, decision: Decision) -> int:
         """0 or 1."""

@@ -9,7 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from course_lib.bandits.policies import checked_rates
+from course_lib import inputs
+from course_lib.bandits.checks import checked_rates, checked_run
 from course_lib.errors import CourseError
 
 
@@ -19,6 +20,7 @@ class Session:
 
     Showing a genre for the k-th time in a row (k − 1 repeats) multiplies its click rate by fatigue^(k − 1) and adds
     boredom · (k − 1) to the chance of leaving; beyond ``longest_run`` the user is as tired as it gets.
+    turns, longest_run: ≥ 1. fatigue: 0 to 1. leave, boredom, leave + boredom · (longest_run − 1): 0 to 1.
     The state is (turn, last genre, its run): all that click and leaving depend on, so the process is Markov.
     """
 
@@ -30,7 +32,9 @@ class Session:
     longest_run: int = 3
 
     def __post_init__(self) -> None:
-        checked_rates(self.click_rates)
+        object.__setattr__(self, "click_rates", tuple(checked_rates(self.click_rates).tolist()))
+        whole, number = inputs.whole, inputs.number
+        inputs.settings(self, turns=whole, longest_run=whole, fatigue=number, leave=number, boredom=number)
         if min(self.turns, self.longest_run) < 1 or not 0 <= self.fatigue <= 1:
             raise CourseError("A session has turns and longest_run of at least 1 and a fatigue between 0 and 1.")
         if self.leave < 0 or self.boredom < 0 or self.leave + self.boredom * (self.longest_run - 1) > 1:
@@ -61,9 +65,9 @@ class Session:
 
 def checked_discount(gamma: float) -> float:
     """``gamma``, or CourseError if it is no discount."""
-    if not 0 <= gamma <= 1:
+    if not 0 <= inputs.number("The discount γ", gamma) <= 1:
         raise CourseError(f"The discount γ lies between 0 and 1; got {gamma}.")
-    return gamma
+    return float(gamma)
 
 
 def value_iteration(world: Session, gamma: float) -> np.ndarray:
@@ -72,9 +76,9 @@ def value_iteration(world: Session, gamma: float) -> np.ndarray:
     Each sweep is right for one turn more, so ``turns`` sweeps from zero reach it exactly.
     """
     click, stay, after = world.model
-    q = np.zeros_like(click)
+    gamma, q = checked_discount(gamma), np.zeros_like(click)
     for _ in range(world.turns):
-        q = click + checked_discount(gamma) * stay * q.max(axis=1)[after]
+        q = click + gamma * stay * q.max(axis=1)[after]
     return q
 
 
@@ -84,13 +88,22 @@ def value(world: Session, actions: np.ndarray, gamma: float = 1.0) -> np.ndarray
     actions: (..., S), the genre shown in each state. Returns (...).
     """
     click, stay, after = world.model
+    gamma, actions = checked_discount(gamma), _actions(world, actions)
     states = np.arange(len(world.states))
     v = np.zeros(actions.shape)
     for _ in range(world.turns):
-        v = click[states, actions] + checked_discount(gamma) * stay[states, actions] * np.take_along_axis(
+        v = click[states, actions] + gamma * stay[states, actions] * np.take_along_axis(
             v, after[states, actions], axis=-1
         )
     return v[..., 0]
+
+
+def _actions(world: Session, actions: np.ndarray) -> np.ndarray:
+    """``actions`` (..., S), a genre for each state, or CourseError."""
+    click, found = world.model[0], np.asarray(actions)
+    if not found.ndim or found.shape[-1] != len(click):
+        raise CourseError(f"There is a genre for each of {len(click)} states; got the shape {found.shape}.")
+    return inputs.ids("genres", found.ravel(), click.shape[1]).reshape(found.shape)
 
 
 def random_value(world: Session) -> float:
@@ -103,7 +116,11 @@ def random_value(world: Session) -> float:
 
 
 def trace(world: Session, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Genres shown to a user who stays, (turns,), and the probability of still being there at each turn, (turns,)."""
+    """Genres shown to a user who stays, (turns,), and the probability of still being there at each turn, (turns,).
+
+    actions: (S,), the genre shown in each state.
+    """
+    actions = _actions(world, np.asarray(actions)[None])[0]
     _, stay, after = world.model
     s, there, genres, present = 0, 1.0, [], []
     for _ in range(world.turns):
@@ -139,11 +156,15 @@ def q_learning(
     Q(s, a) ← Q(s, a) + α · (r + γ · max_a' Q(s', a') − Q(s, a)) with α = n(s, a)^−decay, n the visits so far; nothing
     follows the end of a session. The learner never sees ``world.model``: it acts (greedily, at random with probability
     epsilon), meets one click or none, and the user who stays or leaves. A new user comes when one has left.
+    n_steps ≥ checkpoints ≥ 1; seeds: each ≥ 0, at least one; gamma, epsilon: 0 to 1; decay: ≥ 0.
     """
     checked_discount(gamma)
+    n_steps, seeds = checked_run(n_steps, seeds)
+    epsilon, decay = inputs.SHARE("epsilon", epsilon), inputs.NOT_NEGATIVE("decay", decay)
+    checkpoints = inputs.whole("checkpoints", checkpoints, at_least=1, at_most=n_steps)
     click, stay, after = world.model
     learners, (n_states, n_genres) = np.arange(len(seeds)), click.shape
-    streams = [np.random.default_rng(seed) for seed in seeds]
+    streams = [inputs.generator(seed) for seed in seeds]
     q, visits = np.zeros((len(seeds), n_states, n_genres)), np.zeros((len(seeds), n_states, n_genres))
     s, end, actions = np.zeros(len(seeds), dtype=int), n_states - 1, []
     blocks = np.array_split(np.arange(n_steps), checkpoints)

@@ -5,6 +5,7 @@ from typing import Self
 
 import numpy as np
 
+from course_lib import inputs
 from course_lib.bandits.policies import Policy, ThompsonSampling, simulate
 from course_lib.data.interactions import Interactions
 from course_lib.ranking.checks import checked, known
@@ -16,12 +17,15 @@ class BanditRanked:
 
     In each round a visitor is drawn from the users of the training part, and clicks if they have a row for the item
     shown: item j has the click rate (users with j) / (users). A count of the log gives these rates at once; the
-    bandit has to find them out, one shown item at a time.
+    bandit has to find them out, one shown item at a time. n_rounds: ≥ 1. seed: ≥ 0.
     """
 
     policy: Policy = ThompsonSampling()  # noqa: RUF009 (frozen)
     n_rounds: int = 20_000
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        inputs.settings(self, n_rounds=inputs.whole, seed=inputs.SEED)
 
     def fit(self, train: Interactions) -> Self:
         """Play the rounds."""

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from course_lib.bandits.off_policy import same_length
-from course_lib.bandits.policies import Policy
+from course_lib import inputs
+from course_lib.bandits.checks import checked_run, columns
+from course_lib.bandits.policies import Policy, best
 from course_lib.errors import CourseError
 
 
@@ -25,10 +27,13 @@ def replay(
 
     All other rows are skipped, about (A − 1) / A of them. The rows that match are rows as the policy would have met
     them live, if the logging policy was uniform over the items; clicks / plays is then unbiased. Rows of equal time
-    keep their order in the log. time, item, click: (n,); one run for each seed. CourseError if time runs backwards.
+    keep their order in the log. time, item, click: (n,), clicks 0 or 1; one run for each seed ≥ 0. n_items: ≥ 1.
+    CourseError if time runs backwards.
     """
-    same_length(item=item, click=click)
-    time = np.asarray(time)
+    n_items, (_, seeds) = inputs.whole("n_items", n_items, at_least=1), checked_run(1, seeds)
+    (item, click), time = columns(item=item, click=click), np.asarray(time)
+    if time.ndim != 1 or pd.isna(time).any():
+        raise CourseError("The log has one time for each row, none of them missing: drop or mend those rows.")
     if len(time) != len(item):
         raise CourseError(f"The log has {len(item)} rows and {len(time)} times: one for each row is needed.")
     back = np.flatnonzero(time[1:] < time[:-1])
@@ -38,10 +43,13 @@ def replay(
         )
     if np.min(item) < 0 or np.max(item) >= n_items:
         raise CourseError(f"The log names item {np.max(item)}, but the policy chooses among {n_items}.")
-    rng, plays = np.random.default_rng([*seeds]), np.zeros((len(seeds), n_items))
+    item = inputs.ids("item", item, n_items)
+    if not np.isin(click, (0, 1)).all():
+        raise CourseError("A click is 0 or 1, and the log holds other rewards: say which of them count as a click.")
+    rng, plays = inputs.generator(seeds), np.zeros((len(seeds), n_items))
     clicks = np.zeros_like(plays)
     for a, r in zip(item, click, strict=True):
-        match = policy.scores(clicks, plays, rng).argmax(axis=1) == a  # (R,)
+        match = best(policy.scores(clicks, plays, rng)) == a  # (R,)
         plays[match, a] += 1
         clicks[match, a] += r
     return Replayed(plays, clicks)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
+from course_lib import inputs
 from course_lib.bandits.q_learning import checked_discount
+from course_lib.bandits.session_state import State, Visits, checked_choice
 from course_lib.data.profiles import unit
 from course_lib.errors import CourseError
 
@@ -19,9 +21,13 @@ def likes(stars: np.ndarray, spread: float, threshold: float = 3.5) -> np.ndarra
 
     A rating is the prediction plus a normal error of standard deviation ``spread`` > 0; whole stars are rounded at 3.5.
     """
-    if not spread > 0 or not np.isfinite(stars).all():
+    stars, threshold = (
+        inputs.array("Predicted stars", stars, finite=False, keep=True),
+        inputs.number("threshold", threshold),
+    )
+    if not inputs.number("spread", spread) > 1e-100 or not np.isfinite(stars).all():
         raise CourseError("Click probabilities need finite predicted stars and a spread above 0.")
-    return ndtr((np.asarray(stars) - threshold) / spread)
+    return ndtr((stars - threshold) / spread)
 
 
 def kinship(vectors: np.ndarray, genres: np.ndarray) -> np.ndarray:
@@ -30,32 +36,14 @@ def kinship(vectors: np.ndarray, genres: np.ndarray) -> np.ndarray:
     vectors: (F, d), one text vector a film, centred so that a cosine can be negative. genres: (F, G), 0 or 1. A film
     is entirely like itself.
     """
+    vectors = inputs.array("vectors", vectors, ndim=2, finite=False, keep=True)
+    genres = inputs.array("genres", genres, ndim=2)
     if len(vectors) != len(genres) or not np.isfinite(vectors).all():
         raise CourseError(f"Each film has a finite text vector and genres; got {len(vectors)} and {len(genres)} rows.")
-    V, G = unit(vectors), unit(np.asarray(genres, dtype=float))
+    V, G = unit(vectors), unit(genres)
     alike = np.clip(0.5 * G @ G.T + 0.5 * np.maximum(V @ V.T, 0), 0, 1)
     np.fill_diagonal(alike, 1)
     return alike
-
-
-@dataclass(frozen=True)
-class State:
-    """Where B sessions are. user: (B,); shown: (B, T), films in order, −1 where none yet; candidates: (B, C)."""
-
-    user: np.ndarray
-    shown: np.ndarray
-    candidates: np.ndarray
-
-    @property
-    def turn(self) -> np.ndarray:
-        """Films shown so far, (B,)."""
-        return (self.shown >= 0).sum(axis=1)
-
-    def then(self, films: np.ndarray, candidates: np.ndarray) -> "State":
-        """The state after showing ``films`` (B,) to users who stay and then have ``candidates`` (B, C)."""
-        shown = self.shown.copy()
-        shown[np.arange(len(shown)), self.turn] = films
-        return State(self.user, shown, candidates)
 
 
 Policy = Callable[[State], np.ndarray]  # the probability of showing each candidate, (B, C)
@@ -70,6 +58,7 @@ class World:
     probability click[u, f] · fatigue^k, and the user then leaves with probability min(1, leave + boredom · k).
     The candidates of a turn are drawn from all films, each at most once. (user, films shown, candidates) is all that
     the future depends on, so the process is Markov; `q_learning.Session` is its small sister.
+    turns: ≥ 1. n_candidates: 1 to F. fatigue, memory, leave: 0 to 1. boredom: ≥ 0.
     """
 
     click: np.ndarray
@@ -82,6 +71,11 @@ class World:
     boredom: float = 0.15
 
     def __post_init__(self) -> None:
+        for name in ("click", "alike"):
+            table = inputs.array(f"The table {name!r}", getattr(self, name), finite=False, keep=True)
+            object.__setattr__(self, name, table)
+        inputs.settings(self, turns=inputs.whole, n_candidates=inputs.whole)
+        inputs.settings(self, **dict.fromkeys(("fatigue", "memory", "leave", "boredom"), inputs.number))
         _, n_films = self.click.shape if self.click.ndim == 2 else (0, -1)
         if self.alike.shape != (n_films, n_films):
             raise CourseError(
@@ -98,15 +92,13 @@ class World:
             raise CourseError("fatigue, memory and leave lie between 0 and 1, and boredom is not negative.")
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Candidates of ``n`` sessions, (n, C), without repeats within a row."""
-        n_films = self.click.shape[1]
+        """Candidates of ``n`` sessions, (n, C), without repeats within a row. n: ≥ 0."""
+        n, n_films = inputs.NATURAL("n", n), self.click.shape[1]
         return rng.random((n, n_films), dtype=np.float32).argpartition(self.n_candidates - 1)[:, : self.n_candidates]
 
     def start(self, users: np.ndarray, rng: np.random.Generator) -> State:
         """Sessions of ``users`` (B,) that begin."""
-        users = np.asarray(users)
-        if users.ndim != 1 or not ((users >= 0) & (users < len(self.click))).all():
-            raise CourseError(f"users is one number for each session, from 0 to {len(self.click) - 1}.")
+        users = inputs.ids("users", users, len(self.click))
         return State(users, np.full((len(users), self.turns), -1), self.draw(len(users), rng))
 
     def tiredness(self, state: State) -> np.ndarray:
@@ -130,8 +122,11 @@ class World:
 
 def surely(scores: np.ndarray) -> np.ndarray:
     """A deterministic policy: probability 1 for the largest score of each row, (B, C), the first among equals."""
+    scores = inputs.array("A policy's scores", scores, ndim=2, finite=False, keep=True)
     if np.isnan(scores).any():
         raise CourseError("A policy's scores hold NaN: look at the features or the network that they come from.")
+    if not scores.shape[1]:
+        raise CourseError("A policy scores at least one candidate; got none.")
     return np.eye(scores.shape[1])[scores.argmax(axis=1)]
 
 
@@ -145,36 +140,22 @@ def greedy(world: World, worth: np.ndarray | None = None) -> Policy:
 
     worth: (U, F), expected reward of a click; by default 1, so that clicks are counted.
     """
+    worth = _worth(world, worth)
     return lambda state: surely(world.truth(state)[0] * _of(worth, state))
+
+
+def _worth(world: World, worth: np.ndarray | None) -> np.ndarray | None:
+    """``worth``, checked against ``world``."""
+    if worth is None:
+        return None
+    found = inputs.array("worth", worth, keep=True)
+    if found.shape != world.click.shape:
+        raise CourseError(f"worth is one number for each user and film, {world.click.shape}; got {found.shape}.")
+    return found
 
 
 def _of(worth: np.ndarray | None, state: State) -> np.ndarray | float:
     return 1.0 if worth is None else worth[state.user[:, None], state.candidates]
-
-
-def checked_policy(probabilities: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """``probabilities``, or CourseError unless each row is a distribution over the candidates (to 1e-6)."""
-    p = np.asarray(probabilities, dtype=float)
-    if p.shape != shape:
-        raise CourseError(f"A policy gives one probability for each candidate, {shape}; got {p.shape}.")
-    if not (p >= 0).all() or not np.allclose(p.sum(axis=1), 1, atol=1e-6):  # NaN fails the first test
-        raise CourseError("A policy's probabilities are not negative and sum to 1 in each row; these do not.")
-    return p
-
-
-@dataclass(frozen=True)
-class Visits:
-    """What `simulate` saw. user: (B,); film, clicked, there: (B, T), where ``there`` says the film was really shown."""
-
-    user: np.ndarray
-    film: np.ndarray
-    clicked: np.ndarray
-    there: np.ndarray
-
-    def discounted(self, gamma: float = 1.0, reward: np.ndarray | None = None) -> np.ndarray:
-        """Σ_t γ^(t−1) r_t of each session, (B,). reward: (B, T), by default 1 for a click."""
-        r = self.clicked if reward is None else reward
-        return (r * self.there) @ checked_discount(gamma) ** np.arange(self.film.shape[1])
 
 
 def simulate(world: World, policy: Policy, users: np.ndarray, seed: int) -> Visits:
@@ -182,14 +163,17 @@ def simulate(world: World, policy: Policy, users: np.ndarray, seed: int) -> Visi
 
     Policies with the same users and seed meet the same luck: the same candidates turn by turn, and one uniform number
     each for the policy's own draw, the click and the leaving. Their difference is therefore a paired one.
+    users: ids, at least one. seed: ≥ 0.
     """
-    rng = np.random.default_rng(seed)
+    rng = inputs.generator(seed)
     state = world.start(users, rng)
+    if not len(state.user):
+        raise CourseError("There is no user to simulate a session of: give at least one.")
     rows, there = np.arange(len(state.user)), np.ones(len(state.user), dtype=bool)
     clicked, present = (np.zeros((len(rows), world.turns), dtype=bool) for _ in range(2))
     for t in range(world.turns):
         draw, click_luck, stay_luck = rng.random((3, len(rows)))
-        p = checked_policy(policy(state), state.candidates.shape)
+        p = checked_choice(policy(state), state.candidates.shape)
         choice = (draw[:, None] * p.sum(axis=1, keepdims=True) >= p.cumsum(axis=1)).sum(axis=1)
         choice = np.minimum(choice, p.shape[1] - 1)
         click, stay = world.truth(state)
@@ -205,14 +189,16 @@ def look_ahead(
     """A planner that knows the truth: P(click) · worth + γ · P(stay) · v_t, with one number v_t a turn for the rest.
 
     v_t is the mean discounted reward from turn t on in sessions of ``users`` simulated under the planner itself;
-    ``sweeps`` rounds from zero settle it. It knows that tired users leave, and not that a film shown now also tires
-    them of later ones: a strong reference, no optimum. worth: see `greedy`.
+    ``sweeps`` ≥ 1 rounds from zero settle it. It knows that tired users leave, and not that a film shown now also tires
+    them of later ones: a strong reference, no optimum. gamma: 0 to 1. seed: ≥ 0. worth: see `greedy`.
     """
+    gamma, sweeps, worth = checked_discount(gamma), inputs.COUNT("sweeps", sweeps), _worth(world, worth)
+    users, seed = inputs.ids("users", users, len(world.click)), inputs.SEED("seed", seed)
     v = np.zeros(world.turns + 1)
 
     def act(state: State) -> np.ndarray:
         click, stay = world.truth(state)
-        return surely(click * _of(worth, state) + checked_discount(gamma) * stay * v[state.turn + 1][:, None])
+        return surely(click * _of(worth, state) + gamma * stay * v[state.turn + 1][:, None])
 
     for sweep in range(sweeps):
         seen = simulate(world, act, users, seed + sweep)
@@ -230,7 +216,7 @@ class Features:
 
     films: X (F, d), features of a film; users: P (U, d), a user's profile in the same space. With f_0 … f_{t−1} shown,
     a state is [P_u, m, X of the last film, t / T], where m = Σ_j memory^(t−1−j) X[f_j] remembers all that was shown.
-    groups: (d, G), 0 or 1, which features belong together (text, genres, …).
+    groups: (d, G), 0 or 1, which features belong together (text, genres, …). memory: 0 to 1.
     """
 
     films: np.ndarray
@@ -239,9 +225,14 @@ class Features:
     groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        for name, table in (("films", self.films), ("users", self.users)):
-            if table.ndim != 2 or not np.isfinite(table).all():
+        inputs.settings(self, memory=inputs.SHARE)
+        for name in ("films", "users"):
+            table = inputs.array(f"The features of {name}", getattr(self, name), finite=False, keep=True)
+            object.__setattr__(self, name, table)
+            if table.ndim != 2 or not len(table) or not np.isfinite(table).all():
                 raise CourseError(f"The features of {name} are a table of finite numbers; got NaN or a wrong shape.")
+        if self.groups is not None:
+            object.__setattr__(self, "groups", inputs.array("groups", self.groups, ndim=2, keep=True))
         if self.films.shape[1] != self.users.shape[1]:
             raise CourseError(
                 f"Films and users share a space; got {self.films.shape[1]} and {self.users.shape[1]} features."
@@ -264,7 +255,8 @@ Reward = Callable[[np.ndarray, np.ndarray, np.ndarray, np.random.Generator], np.
 class Visitors:
     """The world as an environment for `deep_q.train`: ``n`` sessions of ``users``, each replaced when its user leaves.
 
-    reward: what a film shown brings, (n,), given user, film, clicked (n,) and dice; by default 1 for a click.
+    reward: what a film shown brings, (n,), given user, film, clicked (n,) and dice; by default 1 for a click. n: ≥ 1.
+    seed: ≥ 0.
     """
 
     world: World
@@ -272,10 +264,15 @@ class Visitors:
     users: np.ndarray
     n: int
     seed: int
-    reward: Reward = lambda user, film, clicked, rng: clicked.astype(float)
+    reward: Reward | None = None
 
     def __post_init__(self) -> None:
-        self.items, self.rng = self.features.films, np.random.default_rng(self.seed)
+        inputs.settings(self, n=inputs.COUNT)
+        self.items, self.rng = self.features.films, inputs.generator(self.seed)
+        self.users = inputs.ids("users", self.users, len(self.world.click))
+        shapes = (len(self.features.users), len(self.features.films))
+        if shapes != self.world.click.shape or not len(self.users):
+            raise CourseError(f"The world is {self.world.click.shape}, its features are of {shapes}, and a user comes.")
         self.views, self.groups = 3, self.features.groups
         self.state = self.world.start(self.rng.choice(self.users, self.n), self.rng)
 
@@ -285,9 +282,12 @@ class Visitors:
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A click or none; the user stays, or a new one comes."""
+        action = inputs.ids("Actions", action, len(self.items))
+        if len(action) != self.n:
+            raise CourseError(f"There is an action for each of {self.n} sessions; got {len(action)}.")
         click, stay = self.world.truth(State(self.state.user, self.state.shown, action[:, None]))
         clicked, ended = self.rng.random(self.n) < click[:, 0], self.rng.random(self.n) >= stay[:, 0]
-        r = self.reward(self.state.user, action, clicked, self.rng)
+        r = self.reward(self.state.user, action, clicked, self.rng) if self.reward else clicked.astype(float)
         shown = self.state.shown.copy()
         shown[np.arange(self.n), self.state.turn] = action
         shown[ended] = -1

@@ -13,6 +13,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from course_lib import inputs
 from course_lib.device import one_thread
 from course_lib.errors import CourseError
 
@@ -28,6 +29,9 @@ class World:
     items: np.ndarray
 
     def __post_init__(self) -> None:
+        for name in ("click", "users", "items"):
+            table = inputs.array(f"The table {name!r}", getattr(self, name), finite=False, keep=True)
+            object.__setattr__(self, name, table)
         if self.click.ndim != 2 or not self.click.size:
             raise CourseError(f"A world has one click rate for each user and film, (U, A); got {self.click.shape}.")
         if not ((self.click >= 0) & (self.click <= 1)).all():  # also catches NaN
@@ -42,7 +46,10 @@ class World:
                 raise CourseError(f"The features of {name} hold NaN or infinity in row {row}: drop or mend that row.")
 
     def loss(self, arm: np.ndarray) -> float:
-        """Regret a round of showing film arm[u] to user u for ever, (U,), when every user visits equally often."""
+        """Regret a round of showing film arm[u] to user u for ever, when every user visits equally often. arm: (U,)."""
+        arm = inputs.ids("arm", arm, self.click.shape[1])
+        if len(arm) != len(self.click):
+            raise CourseError(f"arm names a film for each of {len(self.click)} users; got {len(arm)}.")
         return float((self.click.max(axis=1) - self.click[np.arange(len(self.click)), arm]).mean())
 
     def linear(self) -> np.ndarray:
@@ -52,12 +59,19 @@ class World:
 
 
 def three_parts(shape: tuple[int, int], seed: int, profile: float = 0.3, calibration: float = 0.1) -> np.ndarray:
-    """The part of each cell, (U, A): FIT, CALIBRATION or PROFILE, drawn independently with these shares."""
+    """The part of each cell, (U, A): FIT, CALIBRATION or PROFILE, drawn independently with these shares.
+
+    profile, calibration: above 0, below 1 together. seed: ≥ 0.
+    """
+    profile, calibration = inputs.number("profile", profile), inputs.number("calibration", calibration)
+    n_users, n_items = (inputs.whole("a side of the table", n, at_least=1) for n in shape)
     if min(profile, calibration) <= 0 or profile + calibration >= 1:
         raise CourseError(
             f"The shares {profile} and {calibration} of the parts must be above 0 and leave a rest to fit."
         )
-    return np.random.default_rng(seed).choice(3, size=shape, p=[1 - profile - calibration, calibration, profile])
+    return inputs.generator(seed).choice(
+        3, size=(n_users, n_items), p=[1 - profile - calibration, calibration, profile]
+    )
 
 
 def click_model(
@@ -67,12 +81,18 @@ def click_model(
 
     z_uj = mu + b_u + b_j + u_u · v_j minimises −Σ log-likelihood + lam (|u|² + |v|²) + lam/20 (|b_u|² + |b_j|²) over
     the cells of FIT, by ``steps`` steps of Adam over all of them; P = 1 / (1 + exp(−(a z + b))), a and b fitted on the
-    cells of CALIBRATION. likes: (U, A) of 0 and 1; part: (U, A).
+    cells of CALIBRATION. likes: (U, A) of 0 and 1; part: (U, A), see `three_parts`. d, steps: ≥ 1; lam, seed: ≥ 0.
     """
+    d, steps = inputs.whole("d", d, at_least=1), inputs.whole("steps", steps, at_least=1)
+    lam, seed = inputs.number("lam", lam, at_least=0), inputs.whole("seed", seed, at_least=0, at_most=2**63 - 1)
+    likes, part = inputs.array("likes", likes, ndim=2), inputs.array("part", part, ndim=2)
     if likes.shape != part.shape or not np.isin(likes, (0, 1)).all():
         raise CourseError(
             f"Likes are a table of 0 and 1, with a part for each cell; got {likes.shape} and {part.shape}."
         )
+    for name, place in (("fit", FIT), ("calibrate", CALIBRATION)):
+        if len(np.unique(likes[part == place])) < 2:
+            raise CourseError(f"The part to {name} on has not both, a like and none: give it more cells.")
     dice, (n_users, n_items) = torch.Generator().manual_seed(seed), likes.shape
     u, v = (0.1 * torch.randn(n, d, generator=dice) for n in (n_users, n_items))
     mu = torch.logit(torch.tensor(likes[part == FIT].mean(), dtype=torch.float32))
@@ -89,6 +109,8 @@ def click_model(
                 + lam * (u.square().sum() + v.square().sum())
                 + lam / 20 * (b_u.square().sum() + b_j.square().sum())
             )
+            if not torch.isfinite(loss):
+                raise CourseError(f"The click model diverged: its loss is not finite; lower lam, which is {lam:g}.")
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -98,14 +120,24 @@ def click_model(
     return platt.predict_proba(scores.reshape(-1, 1))[:, 1].reshape(likes.shape)
 
 
+def _columns(columns: np.ndarray) -> np.ndarray:
+    """``columns`` (n, d), finite, n ≥ 1, in their own precision."""
+    table = inputs.array("Columns", columns, ndim=2, keep=True)
+    if not len(table):
+        raise CourseError("Columns without a row have no mean: give at least one.")
+    return table
+
+
 def standardised(columns: np.ndarray) -> np.ndarray:
     """Columns with mean 0 and standard deviation 1, so that one prior fits all; a constant column becomes 0."""
+    columns = _columns(columns)
     spread = columns.std(axis=0)
     return (columns - columns.mean(axis=0)) / np.where(spread > 1e-12, spread, 1)
 
 
 def with_constant(columns: np.ndarray) -> np.ndarray:
     """A column of ones in front: (n, 1 + d)."""
+    columns = _columns(columns)
     return np.hstack([np.ones((len(columns), 1)), columns])
 
 
@@ -113,7 +145,11 @@ def profiles(known_likes: np.ndarray, vectors: np.ndarray, shrink: float = 5.0) 
     """φ (U, 2 + k): a constant, how much is liked, and the text vectors of what is liked, averaged; standardised.
 
     known_likes: (U, A), likes of the part PROFILE; vectors: (A, k), films. The average is Σ vectors / (n + shrink):
-    a user of whom little is known has a profile near zero.
+    a user of whom little is known has a profile near zero. shrink: > 0.
     """
+    known_likes, vectors = inputs.array("known_likes", known_likes, ndim=2), inputs.array("vectors", vectors, ndim=2)
+    shrink = inputs.number("shrink", shrink, above=0)
+    if not len(known_likes) or known_likes.shape[1] != len(vectors) or (known_likes < 0).any():
+        raise CourseError(f"known_likes is (U, A), 0 or 1, vectors (A, k); got {known_likes.shape}, {vectors.shape}.")
     n = known_likes.sum(axis=1, keepdims=True)
     return with_constant(np.hstack([standardised(np.log1p(n)), standardised(known_likes @ vectors / (n + shrink))]))

@@ -146,14 +146,18 @@ def progress(folder: Path, notebooks: Path) -> None:
 
 @cli.command()
 @click.argument("submissions", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for grades and pages.  [default: build/grades]")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder for grades and pages.  [default: build/grades/CLASS]"
+)
 @click.option("--hand", type=click.Path(path_type=Path), help="Your marks.  [default: hand_marks.csv by SUBMISSIONS]")
 @click.option("--secret", type=click.Path(path_type=Path), help="Of the class.  [default: class_secret.txt there too]")
 @click.option("--jobs", type=click.IntRange(1), help="Lessons side by side.  [default: one a core]")
 @click.option("--dask", default="", metavar="ADDRESS", help="Grade on the Dask cluster with this scheduler.")
 @click.option("--seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="For one answer.")
 @click.option("--memory", type=click.IntRange(50), default=1000, show_default=True, help="MB, for one answer.")
+@click.option("--zip-names", default="", metavar="ENCODING", help="Of names in zips that are not UTF-8, such as gbk.")
 @click.option("--trust-the-students", "trust", is_flag=True, help="Run their code as yours, without a sandbox.")
+@click.option("--as-root", is_flag=True, help="Grade although you are root, who can break what a wall lets through.")
 @click.option("--notebooks", type=click.Path(path_type=Path), default=ROOT / "notebooks", hidden=True)
 @click.pass_context
 def grade(
@@ -166,26 +170,34 @@ def grade(
     dask: str,
     seconds: float,
     memory: int,
+    zip_names: str,
     trust: bool,
+    as_root: bool,
     notebooks: Path,
 ) -> None:
     """Grade the notebooks in SUBMISSIONS, a folder or a zip: points, feedback pages and a report on the class."""
+    from course_lib.classroom.grading.class_folder import class_folder
     from course_lib.classroom.grading.grade import Settings, grade_class
+    from course_lib.classroom.grading.intake import known_encoding
     from course_lib.classroom.grading.walls import Limits
     from course_lib.classroom.run import find_lessons
 
-    beside = submissions.expanduser().resolve().parent
+    place = expanded(submissions)
+    if not place.exists():
+        raise CourseError(f"There is nothing at {place}: give the folder or the zip in which the submissions are.")
     settings = Settings(
-        out=(out or build_dir().parent / "grades").expanduser().resolve(),
-        hand=hand or beside / "hand_marks.csv",
-        secret=secret or beside / "class_secret.txt",
+        out=expanded(out) if out else class_folder(build_dir().parent.resolve() / "grades", place),
+        hand=expanded(hand) if hand else place.parent / "hand_marks.csv",
+        secret=expanded(secret) if secret else place.parent / "class_secret.txt",
         workers=jobs or os.cpu_count() or 1,
         scheduler=dask,
         limits=Limits(seconds=seconds, memory_mb=memory),
         trust=trust,
+        zip_names=known_encoding(zip_names),
+        as_root=as_root,
     )
     context.invoke(fetch)
-    grade_class(submissions, find_lessons(notebooks.resolve(), ()), settings, click.echo)
+    grade_class(place, find_lessons(notebooks.resolve(), ()), settings, click.echo)
     click.echo(f"Grades, feedback and report are in {settings.out}; open {settings.out / 'report.html'}.")
 
 
@@ -206,6 +218,14 @@ def bench(context: click.Context, names: tuple[str, ...], benches: Path) -> None
     click.echo(f"Everything is in {out / 'results.json'}.")
     if failed:
         raise CourseError(f"{len(failed)} of {len(chosen)} files of benches failed (see above): {', '.join(failed)}.")
+
+
+def expanded(path: Path) -> Path:
+    """``path`` from the root on, with a "~" at its beginning as the shell reads it."""
+    try:
+        return path.expanduser().resolve()
+    except (RuntimeError, OSError) as error:
+        raise CourseError(f"{path} leads nowhere ({error}): name the whole path.") from error
 
 
 def on_terminal() -> bool:

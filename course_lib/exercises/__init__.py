@@ -6,10 +6,11 @@ Each lesson's exercises are in a module of their own, ``lesson_05`` for those of
 import importlib
 import os
 import pkgutil
+from copy import deepcopy
 from typing import Any
 
 from course_lib.errors import CourseError
-from course_lib.exercises.judge import Exercise, judge
+from course_lib.exercises.judge import Case, Exercise, judge
 
 
 def exercise(label: str) -> Exercise:
@@ -38,3 +39,15 @@ def check(label: str, answer: Any) -> float | None:
     verdict = judge(exercise(label), answer)
     print(verdict)
     return verdict.points if "NBGRADER_EXECUTION" in os.environ else None
+
+
+def case(label: str, number: int) -> Case:
+    """The arguments of case ``number``, counted from 1, of those that the check of the exercise ``label`` tries.
+
+    With it a verdict can be looked into: ``my_function(*case("2.1", 2))``.
+    """
+    cases = exercise(label).cases
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= len(cases):
+        have = f"its cases are 1 to {len(cases)}" if cases else "it asks for a value and has no cases"
+        raise CourseError(f"There is no case {number!r} of exercise {label}: {have}.")
+    return deepcopy(cases[number - 1])

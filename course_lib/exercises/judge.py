@@ -1,5 +1,6 @@
 """An exercise, and what an answer to it is worth, in words and points. Nothing here ever stops a lesson."""
 
+import dis
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -7,8 +8,21 @@ from typing import Any
 
 import numpy as np
 
-Unsolved = (None, ..., NotImplemented)
+from course_lib.exercises.difference import (
+    Kind,
+    Raised,
+    Unsolved,
+    difference,
+    is_unsolved,
+    numbers_of,
+    pattern,
+    show_case,
+)
+
+__all__ = ["Case", "Exercise", "Raised", "Unsolved", "Verdict", "answers", "compare", "judge", "mistake", "raised"]
 Case = tuple[Any, ...]
+EMPTY = {"RESUME", "NOP", "POP_TOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}  # all that an empty stub does
+NOTHING = "It returns nothing. If you have written it: does it end in `return`?"
 
 
 @dataclass(frozen=True)
@@ -17,7 +31,9 @@ class Exercise:
 
     reference: the right function, or the right value. cases: the arguments on which a function is tried at once.
     draw(rng): the arguments of one more case, for grading with inputs that nobody has seen. mistakes: {advice: the
-    function, or value, that this mistake gives}. hint: said of any other wrong value.
+    function, or value, that this mistake gives}. hint: said of any other wrong value. kind: "share" where every value
+    is from 0 to 1 by its meaning, "ids" where values name things and their size says nothing, otherwise "number".
+    rtol: how far a value may be off, relative to the right one; an answer in float32 may be off by 1e-4.
     """
 
     label: str  # "5.1": lesson 5, first exercise
@@ -28,18 +44,12 @@ class Exercise:
     mistakes: Mapping[str, Any] = field(default_factory=dict)
     hint: str = ""
     rtol: float = 1e-6
+    kind: Kind = "number"
 
     @property
     def is_function(self) -> bool:
         """Whether a function is wanted, not a value."""
         return bool(self.cases)
-
-
-@dataclass(frozen=True)
-class Raised:
-    """In the place of an answer: the words of the exception that came instead."""
-
-    words: str
 
 
 @dataclass(frozen=True)
@@ -77,23 +87,35 @@ def raised(error: BaseException) -> Raised:
         return Raised(f"{type(error).__name__}")
 
 
+def is_stub(function: Callable[..., Any]) -> bool:
+    """Whether ``function`` does nothing at all: a docstring, dots, `pass`, or NotImplementedError alone."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return False
+    return code.co_names == ("NotImplementedError",) or {step.opname for step in dis.get_instructions(code)} <= EMPTY
+
+
 def judge(exercise: Exercise, answer: Any) -> Verdict:
     """The verdict on a student's function, tried on the exercise's cases, or on a value."""
     if not exercise.is_function:
         return compare(exercise, [()], [answer])
-    if callable(answer) or _unsolved(answer):
-        found = answers(answer, exercise.cases) if callable(answer) else [None] * len(exercise.cases)
-        return compare(exercise, exercise.cases, found)
+    if callable(answer):
+        return compare(exercise, exercise.cases, answers(answer, exercise.cases), written=not is_stub(answer))
+    if is_unsolved(answer):
+        return compare(exercise, exercise.cases, [None] * len(exercise.cases))
     words = f"not yet: a function is wanted here, not a value of type {type(answer).__name__}."
     return Verdict(exercise.label, 0, exercise.points, "✘", words)
 
 
-def compare(exercise: Exercise, cases: Sequence[Case], found: Sequence[Any]) -> Verdict:
-    """The verdict on the answers ``found`` for ``cases``: each right case earns its share, in half points."""
+def compare(exercise: Exercise, cases: Sequence[Case], found: Sequence[Any], written: bool = False) -> Verdict:
+    """The verdict on the answers ``found`` for ``cases``: each right case earns its share, in half points.
+
+    written: whether a function that returns nothing is more than the empty stub, and should be told so.
+    """
     total = f"{exercise.points} point{'s' * (exercise.points > 1)}"
-    if all(_unsolved(answer) for answer in found):
+    if all(is_unsolved(answer) for answer in found):
         words = f"not solved yet; {total} {'wait' if exercise.points > 1 else 'waits'} here."
-        return Verdict(exercise.label, 0, exercise.points, "○", words)
+        return Verdict(exercise.label, 0, exercise.points, "○", f"{words} {NOTHING}" if written else words)
     wrong = _wrong(exercise, found, exercise.reference, cases)
     right = wrong.count("")
     earned = 2 * exercise.points * right // len(cases) / 2
@@ -101,73 +123,54 @@ def compare(exercise: Exercise, cases: Sequence[Case], found: Sequence[Any]) -> 
     if right == len(cases):
         where = f" in all {len(cases)} cases" if exercise.is_function else ""
         return Verdict(exercise.label, earned, exercise.points, "✔", f"right{where}: {worth}.")
-    first = next(number for number, words in enumerate(wrong) if words)
-    place = f"for {_show(cases[first])}, case {first + 1}, " if exercise.is_function else ""
     some = f"right in {right} of {len(cases)} cases, {worth}; " if right else ""
-    advice = mistake(exercise, cases, found) or exercise.hint
-    return Verdict(
-        exercise.label, earned, exercise.points, "✘", f"not yet: {some}{place}{wrong[first]}. {advice}".rstrip()
-    )
+    first = next(number for number, words in enumerate(wrong) if words)
+    what = "" if right else _in_every_case(exercise, cases, found)
+    what = what or _place(exercise, cases, first) + wrong[first]
+    advice = mistake(exercise, cases, found) or ("" if isinstance(found[first], Raised) else exercise.hint)
+    return Verdict(exercise.label, earned, exercise.points, "✘", f"not yet: {some}{what}. {advice}".rstrip())
 
 
 def mistake(exercise: Exercise, cases: Sequence[Case], found: Sequence[Any]) -> str:
-    """The advice against the known mistake that gives just the answers ``found``; empty if none does."""
-    explained = (advice for advice, m in exercise.mistakes.items() if not any(_wrong(exercise, found, m, cases)))
-    return next(explained, "")
+    """The advice against the known mistake that gives the answers ``found``; empty if none does.
+
+    A mistake that gives them all goes before one that gives those which are wrong.
+    """
+    wrong = [number for number, words in enumerate(_wrong(exercise, found, exercise.reference, cases)) if words]
+    same = {advice: _wrong(exercise, found, m, cases) for advice, m in exercise.mistakes.items() if wrong}
+    whole = (advice for advice, words in same.items() if not any(words))
+    part = (advice for advice, words in same.items() if not any(words[number] for number in wrong))
+    return next(whole, "") or next(part, "")
 
 
 def _wrong(exercise: Exercise, found: Sequence[Any], thing: Any, cases: Sequence[Case]) -> list[str]:
     """What sets each answer apart from that of ``thing``, a function or the value itself; empty where nothing does."""
-    expected = answers(thing, cases) if exercise.is_function else [thing]
-    return [difference(*pair, exercise.rtol) for pair in zip(found, expected, strict=True)]
+    expected = _expected(exercise, thing, cases)
+    return [difference(*pair, exercise.rtol, exercise.kind) for pair in zip(found, expected, strict=True)]
 
 
-def difference(answer: Any, expected: Any, rtol: float = 1e-6) -> str:
-    """What sets ``answer`` apart from ``expected``, in words; empty if nothing does."""
-    if isinstance(answer, Raised):
-        return f"it stops with {answer.words}"
-    if _unsolved(answer):
-        return "it returns nothing (does every way through the function end in `return`?)"
-    other = f"the answer is {_show(answer)}, which is not the expected one"
-    if isinstance(expected, str | set | dict | Raised):
-        return "" if isinstance(answer, type(expected)) and answer == expected else other
-    want = np.asarray(expected)
-    got: np.ndarray | None
-    try:
-        got = np.asarray(answer)
-        if want.dtype.kind not in "US":
-            got = got.astype(float) if got.dtype.kind in "biuf" else None
-    except Exception:  # numpy's many words for "this is no array"
-        got = None
-    if got is None:
-        return f"a number or an array of numbers is wanted, and this is a {type(answer).__name__}"
-    if got.shape != want.shape:
-        return f"the shape is {got.shape}, expected {want.shape}"
-    if want.dtype.kind in "US":
-        return "" if got.dtype.kind in "US" and (got == want).all() else other
-    near = np.isclose(got, want.astype(float), rtol=rtol, atol=1e-9, equal_nan=True)
-    if near.all():
+def _expected(exercise: Exercise, thing: Any, cases: Sequence[Case]) -> list[Any]:
+    return answers(thing, cases) if exercise.is_function else [thing]
+
+
+def _place(exercise: Exercise, cases: Sequence[Case], number: int) -> str:
+    """Which case is spoken of, so that a student can try it."""
+    if not exercise.is_function:
         return ""
-    if np.isnan(got).any() and not np.isnan(want).any():
-        return "the answer holds NaN (0 divided by 0?)"
-    at = tuple(int(i) for i in np.argwhere(~near)[0])  # () of a number alone
-    what = (
-        f"the first differing value is at [{', '.join(map(str, at))}]: {got[at]:.6g}"
-        if at
-        else f"the answer is {_show(answer)}"
-    )
-    if want.dtype == bool:
-        return what
-    if want.dtype.kind == "f" and ((want >= 0) & (want <= 1)).all() and not 0 <= got[at] <= 1:
-        return f"{what}, outside the range from 0 to 1"
-    return f"{what}, {'larger' if got[at] > want[at] else 'smaller'} than expected"
+    shown, whole = show_case(cases[number])
+    call = f'case("{exercise.label}", {number + 1})'
+    get = "" if whole else f" (to get it: `from course_lib.exercises import case`, then `{call}`)"
+    return f"for {shown}, case {number + 1}{get}, "
 
 
-def _unsolved(answer: Any) -> bool:
-    return any(answer is nothing for nothing in Unsolved)
-
-
-def _show(value: Any) -> str:
-    text = repr(value) if not isinstance(value, np.generic) else repr(value.item())
-    text = " ".join(text.split())
-    return text if len(text) <= 90 else text[:87] + "..."
+def _in_every_case(exercise: Exercise, cases: Sequence[Case], found: Sequence[Any]) -> str:
+    """The words for answers that are all wrong in the same way, such as twice as large; empty if they are not."""
+    got = [None if isinstance(one, Raised) or is_unsolved(one) else numbers_of(one) for one in found]
+    want = [numbers_of(one) for one in _expected(exercise, exercise.reference, cases)]
+    if exercise.kind == "ids" or len(cases) < 2:
+        return ""
+    pairs = [(a, b) for a, b in zip(got, want, strict=True) if a is not None and b is not None and a.shape == b.shape]
+    if len(pairs) < len(cases) or any(array.dtype.kind not in "iuf" for pair in pairs for array in pair):
+        return ""
+    words = pattern(*zip(*pairs, strict=True))
+    return f"in every case {words}" if words else ""

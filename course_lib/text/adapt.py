@@ -28,6 +28,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from course_lib import inputs
 from course_lib.errors import CourseError
 from course_lib.text.fine_tune import Adapt, FineTuned
 from course_lib.text.training import HEAD, Recipe
@@ -44,27 +45,31 @@ def adapter(method: str, size: int | None = None, *, steps: int | None = None) -
     """A function that adapts a loaded BERT with a head, for ``BertClassifier(..., adapt=adapter("lora"))``.
 
     method: one of `SIZE`. size: the rank r (for AdaLoRA the mean rank that is left in the end; it starts from one and
-    a half times as much), the length p of the prefix, the width m of the bottleneck; IA³ has none. steps: how many
-    training steps there will be, which AdaLoRA must know to spread its cuts over them (see `training_steps`); where
-    validation keeps an early epoch, more ranks than that are left.
+    a half times as much), the length p of the prefix, the width m of the bottleneck, each ≥ 1; IA³ has none. steps: how
+    many training steps there will be, ≥ 10, which AdaLoRA must know to spread its cuts over them (see
+    `training_steps`); where validation keeps an early epoch, more ranks than that are left.
     """
     if method not in SIZE:
         raise CourseError(f"There is no adapter called {method!r}; known are {', '.join(SIZE)}.")
-    n = SIZE[method] if size is None else size
+    n = SIZE[method] if size is None else inputs.whole("size", size)
     if n < 1 or (method == "ia3" and n != 1):
         raise CourseError(f"The size of {method} is {'1, always' if method == 'ia3' else 'at least 1'}; got {n}.")
-    if method == "adalora" and (steps or 0) < 10:
+    steps = 0 if steps is None else inputs.whole("steps", steps)
+    if method == "adalora" and steps < 10:
         raise CourseError(f"adalora cuts ranks while it trains: give steps, at least 10 of them; got {steps}.")
-    return lambda model: bottleneck(model, n) if method == "bottleneck" else _peft(model, method, n, steps or 0)
+    return lambda model: bottleneck(model, n) if method == "bottleneck" else _peft(model, method, n, steps)
 
 
 def training_steps(examples: int, batch_size: int, epochs: int) -> int:
-    """How many times the optimiser steps: epochs · ⌈examples / batch_size⌉."""
+    """How many times the optimiser steps: epochs · ⌈examples / batch_size⌉. All three: ≥ 1."""
+    for name, value in (("examples", examples), ("batch_size", batch_size), ("epochs", epochs)):
+        inputs.whole(name, value, at_least=1)
     return epochs * math.ceil(examples / batch_size)
 
 
 def recipe(method: str, **others: Any) -> Recipe:
     """A `Recipe` with the learning rate that suits ``method``, and the same rate for the head whatever the method."""
+    inputs.choice("adapter", method, RATE)
     return Recipe(learning_rate=RATE[method], head_rate=HEAD_RATE / RATE[method], **others)
 
 
@@ -73,17 +78,19 @@ def small_part(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
 
 
-def save_small(model: nn.Module, path: Path) -> float:
+def save_small(model: nn.Module, path: Path | str) -> float:
     """Write the small part of ``model`` to ``path`` (safetensors); returns the size in MB."""
-    part = {name: p.cpu().clone().contiguous() for name, p in small_part(model).items()}
+    part, path = {name: p.cpu().clone().contiguous() for name, p in small_part(model).items()}, Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(part, path)
     return path.stat().st_size / 1e6
 
 
-def load_small(model: nn.Module, part: Path | Mapping[str, torch.Tensor]) -> nn.Module:
+def load_small(model: nn.Module, part: Path | str | Mapping[str, torch.Tensor]) -> nn.Module:
     """Put a saved small part into ``model``, which was built and adapted in the same way; changes and returns it."""
-    given, own = load_file(part) if isinstance(part, Path) else part, small_part(model)
+    if isinstance(part, str | Path) and not Path(part).is_file():
+        raise CourseError(f"There is no file {Path(part).name} to load: save with save_small first.")
+    given, own = load_file(part) if isinstance(part, str | Path) else part, small_part(model)
     wrong = sorted(set(own) ^ set(given)) or [n for n in own if own[n].shape != given[n].shape]
     if wrong:
         lost = [name for name in wrong if name not in given]
@@ -112,10 +119,14 @@ def merged(classifier: Model) -> Model:
 
 
 class Bottleneck(nn.Module):
-    """h + U σ(D h + b) + c for h (…, d), with σ = GELU. U and c start at 0, so that at first nothing changes."""
+    """h + U σ(D h + b) + c for h (…, d), with σ = GELU. U and c start at 0, so that at first nothing changes.
+
+    d, m: ≥ 1.
+    """
 
     def __init__(self, d: int, m: int):
         super().__init__()
+        d, m = inputs.whole("d", d, at_least=1), inputs.whole("m", m, at_least=1)
         self.down, self.up = nn.Linear(d, m), nn.Linear(m, d)
         nn.init.normal_(self.down.weight, std=1 / math.sqrt(d))
         for zero in (self.down.bias, self.up.weight, self.up.bias):
@@ -130,7 +141,9 @@ def bottleneck(model: nn.Module, m: int) -> nn.Module:
     """Freeze ``model``; hang a `Bottleneck` behind attention and behind the feed-forward part of every layer, in place.
 
     Both stand before the addition of what went in; the layers' normalisations learn too, as in Houlsby et al. (2019).
+    m: ≥ 1.
     """
+    m = inputs.whole("m", m, at_least=1)
     for name, p in model.named_parameters():
         p.requires_grad_(any(word in name for word in HEAD) or (".layer." in name and "LayerNorm" in name))
     for layer in model.get_submodule("bert.encoder.layer").children():

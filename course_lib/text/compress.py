@@ -15,10 +15,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from course_lib import inputs
 from course_lib.errors import CourseError
 from course_lib.evaluation.classification import score
 from course_lib.text.encoder import Encoder, load_tokenizer, mean_pool
-from course_lib.text.fine_tune import BertClassifier, Text
+from course_lib.text.examples import Text, checked_labels, texts_or_pairs
+from course_lib.text.fine_tune import BertClassifier
 from course_lib.text.training import Progress, Recipe, seeded, train
 
 Holder = TypeVar("Holder", BertClassifier, Encoder)
@@ -39,14 +41,11 @@ def shrunk(holder: Holder, model: nn.Module) -> Holder:
     return twin
 
 
-# ── Distillation ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 def shortened(model: nn.Module, layers: Sequence[int]) -> nn.Module:
     """A copy with only the layers at positions ``layers`` of the original, in that order; the embeddings are frozen."""
     depth = len(body(model).encoder.layer)
-    if not layers or not all(0 <= i < depth for i in layers):
-        raise CourseError(f"layers are positions from 0 to {depth - 1}, at least one; got {list(layers)}.")
+    if not (layers := inputs.ids("layers", layers, depth).tolist()):
+        raise CourseError(f"A student keeps at least one of the layers 0 to {depth - 1}; got none.")
     short = copy.deepcopy(model).requires_grad_(True)
     inner = body(short)
     inner.encoder.layer = nn.ModuleList([inner.encoder.layer[i] for i in layers])
@@ -60,8 +59,11 @@ def soft_target_loss(student: torch.Tensor, teacher: torch.Tensor, temperature: 
 
         p_c = softmax(teacher / T)_c,   q_c = softmax(student / T)_c,   T² · (-Σ_c p_c log q_c)
 
-    T² makes up for gradients that shrink by 1 / T², so that T can be chosen without changing the learning rate.
+    T² makes up for gradients that shrink by 1 / T², so that T > 0 can be chosen without changing the learning rate.
     """
+    temperature = inputs.number("temperature", temperature, above=0, at_most=1e6)
+    if student.shape != teacher.shape or student.ndim != 2:
+        raise CourseError(f"Both answer the same examples, (B, C); got {[*student.shape]} and {[*teacher.shape]}.")
     p = (teacher / temperature).softmax(1)
     return -(temperature**2) * (p * (student / temperature).log_softmax(1)).sum(1)
 
@@ -72,7 +74,7 @@ class DistilledClassifier(BertClassifier):
         L = mean of  share · soft_target_loss(z, z_teacher, T) + (1 - share) · w_y · cross-entropy(z, y)
 
     ``fit`` takes labels, or None for texts without any: then the teacher's answer is the label. layers: those of the
-    teacher to start from. weights: as in `BertClassifier`, for the hard labels only.
+    teacher to start from. temperature: T > 0. share: 0 to 1. weights: as in `BertClassifier`, for the hard labels only.
     """
 
     def __init__(
@@ -88,7 +90,8 @@ class DistilledClassifier(BertClassifier):
             teacher.n_classes, teacher.encoder, metric=teacher.metric, weights=teacher.weights, recipe=recipe,
             max_tokens=teacher.max_tokens, cache=False, device=teacher.device,
         )  # fmt: skip
-        self.teacher, self.layers, self.temperature, self.share = teacher, layers, temperature, share
+        self.teacher, self.layers, self.share = teacher, layers, inputs.number("share", share, at_least=0, at_most=1)
+        self.temperature = inputs.number("temperature", temperature, above=0, at_most=1e6)
 
     def build(self) -> Self:
         """The student as it starts: the teacher's embeddings, some of its layers, its head."""
@@ -125,13 +128,14 @@ def distil_encoder(
 
     It starts from ``layers`` of the teacher and is used like it; vectors of teacher and student can be compared.
     """
-    if not all(isinstance(text, str) and text.strip() for text in texts):
+    texts = inputs.texts("Texts", texts)
+    if not all(text.strip() for text in texts):
         raise CourseError("A student learns from texts with words in them: leave out those that are empty.")
     device = encoder.model.device
     with seeded(recipe.seed, device):
         student = shrunk(encoder, shortened(encoder.model, layers))
         T = torch.as_tensor(encoder.encode(texts), device=device)  # (n, d)
-        ids = encoder.tokenizer(list(texts), truncation=True, max_length=encoder.max_tokens)["input_ids"]
+        ids = encoder.tokenizer(texts, truncation=True, max_length=encoder.max_tokens)["input_ids"]
 
         def loss(model: nn.Module, rows: np.ndarray) -> torch.Tensor:
             batch = encoder.tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt").to(device)
@@ -143,9 +147,6 @@ def distil_encoder(
         train(student.model, loss, np.array([len(row) for row in ids]), recipe, progress=progress, device=device)
     student.model.eval()
     return student
-
-
-# ── 8-bit numbers ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def int8(model: nn.Module, *, activations: bool = False, embeddings: bool = True) -> nn.Module:
@@ -169,17 +170,13 @@ def int8(model: nn.Module, *, activations: bool = False, embeddings: bool = True
     return small
 
 
-# ── Pruning ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 def without_small_weights(model: nn.Module, share: float) -> nn.Module:
     """A copy in which the ``share`` of each layer matrix's entries that is smallest in size is 0 (magnitude pruning).
 
     The matrices keep their shapes and zeros are multiplied like any number: nothing gets faster or smaller, unless
     file and processor know sparse matrices.
     """
-    if not 0 <= share < 1:
-        raise CourseError(f"share is from 0 to below 1; got {share}.")
+    share = inputs.number("share", share, at_least=0, below=1)
     pruned = copy.deepcopy(model)
     with torch.no_grad():
         for part in body(pruned).encoder.modules():
@@ -197,15 +194,16 @@ def head_importance(classifier: BertClassifier, texts: Sequence[Text], labels: n
 
     scaled so that the squares of each layer sum to 1, as they do.
     """
-    layers = body(classifier.model_).encoder.layer
+    layers, texts = body(classifier.fitted()).encoder.layer, texts_or_pairs("Texts", texts)
+    labels = checked_labels("The labels", labels, texts, classifier.n_classes)
     heads, batch = [layer.attention.self.num_attention_heads for layer in layers], 32
     if len(set(heads)) > 1:
         raise CourseError("The importance of heads is that of a whole model: this one has lost heads already.")
     importance = np.zeros((len(layers), heads[0]))
     gates: list[torch.Tensor] = []
 
-    def gate(part: nn.Module, inputs: tuple[torch.Tensor]) -> torch.Tensor:
-        h = inputs[0]  # (B, T, heads · head size): the heads side by side
+    def gate(part: nn.Module, given: tuple[torch.Tensor]) -> torch.Tensor:
+        h = given[0]  # (B, T, heads · head size): the heads side by side
         xi = torch.ones(len(h), heads[0], device=h.device, requires_grad=True)  # one ξ_h an example
         gates.append(xi)
         return (h.unflatten(-1, (heads[0], -1)) * xi[:, None, :, None]).flatten(-2)
@@ -231,11 +229,11 @@ def head_importance(classifier: BertClassifier, texts: Sequence[Text], labels: n
 
 def least_important(importance: np.ndarray, n: int) -> dict[int, list[int]]:
     """The ``n`` heads of least importance (layers, heads), {layer: heads}; every layer keeps its most important one."""
-    layers, heads = importance.shape
-    if not 0 <= n <= layers * (heads - 1):
+    free = inputs.array("importance", importance, ndim=2)  # a copy
+    (layers, heads), best = free.shape, free.argmax(1)
+    if not 0 <= inputs.whole("n", n) <= layers * (heads - 1):
         raise CourseError(f"From {layers} layers of {heads} heads 0 to {layers * (heads - 1)} can go; got {n}.")
-    free = importance.copy()
-    free[np.arange(layers), importance.argmax(1)] = np.inf
+    free[np.arange(layers), best] = np.inf
     chosen = np.argsort(free, axis=None, kind="stable")[:n]
     return {i: sorted(int(k % heads) for k in chosen if k // heads == i) for i in range(layers)}
 
@@ -245,7 +243,8 @@ def without_heads(model: nn.Module, heads: Mapping[int, Sequence[int]]) -> nn.Mo
 
     Exactly what multiplying these heads' outputs by 0 gives, in smaller matrices.
     """
-    pruned = copy.deepcopy(model)
+    pruned, depth = copy.deepcopy(model), len(body(model).encoder.layer)
+    inputs.ids("layers", list(heads), depth)
     for i, gone in heads.items():
         attention = body(pruned).encoder.layer[i].attention
         own, size = attention.self, attention.self.attention_head_size
@@ -271,9 +270,6 @@ def _cut(part: nn.Linear, keep: torch.Tensor, rows: bool) -> nn.Linear:
     return smaller
 
 
-# ── What it is worth ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
 def size_mb(model: nn.Module) -> float:
     """Megabytes of the model's weights as a file."""
     file = io.BytesIO()
@@ -284,9 +280,9 @@ def size_mb(model: nn.Module) -> float:
 def texts_per_second(
     calls: Mapping[str, Callable[[Sequence[Any]], Any]], texts: Sequence[Any], rounds: int = 3
 ) -> dict:
-    """Speed of each of ``calls`` (name: function of texts), the best of ``rounds``, in turn: {name: texts/s}."""
+    """Speed of each of ``calls`` (name: function of texts), the best of ``rounds`` ≥ 1, in turn: {name: texts/s}."""
     best = dict.fromkeys(calls, np.inf)
-    for _ in range(rounds):
+    for _ in range(inputs.whole("rounds", rounds, at_least=1)):
         for name, call in calls.items():
             started = time.perf_counter()
             call(texts)
@@ -296,5 +292,9 @@ def texts_per_second(
 
 def overlap(S: np.ndarray, full: np.ndarray, k: int = 10) -> float:
     """Share of the ``k`` best items by ``full`` (n, items) that are among the ``k`` best by ``S``: mean over rows."""
+    S, full = inputs.array("S", S, ndim=2), inputs.array("full", full, ndim=2)
+    if S.shape != full.shape or not S.size:
+        raise CourseError(f"S and full score the same items for the same rows; got {S.shape} and {full.shape}.")
+    k = inputs.whole("k", k, at_least=1, at_most=S.shape[1])
     top, top_full = (np.argsort(-M, axis=1, kind="stable")[:, :k] for M in (S, full))
     return float(np.mean([len(set(a) & set(b)) / k for a, b in zip(top, top_full, strict=True)]))

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from course_lib import inputs
 from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.text.encoder import Encoder, mean_pool
@@ -43,8 +44,11 @@ def co_liked(train: Interactions) -> np.ndarray:
 def in_batch_softmax(E: torch.Tensor, W: torch.Tensor, temperature: float) -> torch.Tensor:
     """L of the module's formula. E: (B, d) unit vectors; W: (B, B) weights >= 0, their diagonal is not looked at.
 
-    A film whose partners are all outside the batch has nothing to say and is left out of the mean.
+    A film whose partners are all outside the batch has nothing to say and is left out of the mean. temperature: > 0.
     """
+    if E.ndim != 2 or W.shape != (len(E), len(E)):
+        raise CourseError(f"E is (B, d), W is (B, B); got {tuple(E.shape)} and {tuple(W.shape)}.")
+    temperature = inputs.number("temperature", temperature, above=0)
     own = torch.eye(len(E), dtype=torch.bool, device=E.device)
     log_q = (E @ E.T / temperature).masked_fill(own, -torch.inf).log_softmax(1).masked_fill(own, 0)  # (B, B)
     W = W.masked_fill(own, 0)
@@ -75,12 +79,14 @@ class ContrastiveTuner:
     """
 
     def __init__(self, encoder: Encoder, texts: Sequence[str], frozen_layers: int = 5):
-        if not all(isinstance(text, str) and text.strip() for text in texts):
+        texts = inputs.texts("Texts", texts)
+        if not all(text.strip() for text in texts):
             raise CourseError("Every item needs a text: leave out the items that have none, or name them at least.")
-        if not 0 <= frozen_layers < (depth := encoder.model.config.num_hidden_layers):
+        depth = encoder.model.config.num_hidden_layers
+        if not 0 <= inputs.whole("frozen_layers", frozen_layers) < depth:
             raise CourseError(f"frozen_layers is from 0 to {depth - 1}, so that a layer learns; got {frozen_layers}.")
         self.encoder, self.frozen_layers = encoder, frozen_layers
-        ids = encoder.tokenizer(list(texts), truncation=True, max_length=encoder.max_tokens)["input_ids"]
+        ids = encoder.tokenizer(texts, truncation=True, max_length=encoder.max_tokens)["input_ids"]
         self._lower = lower_outputs(
             Pooled(encoder.model),
             frozen_layers,
@@ -95,13 +101,15 @@ class ContrastiveTuner:
         temperature: float = 0.1,
         progress: Progress | None = None,
     ) -> "ContrastiveTuner":
-        """Tune on the weights ``W`` (n_items, n_items) of `co_liked`; films whose row is 0 take no part.
+        """Tune on the weights ``W`` (n_items, n_items) ≥ 0 of `co_liked`; films whose row is 0 take no part.
 
+        temperature: > 0.
         Leaves ``encoder_`` (tuned, usable like any other), ``vectors_`` (n_items, d) and ``trained_``.
         """
-        if np.shape(W) != (len(self._lower),) * 2:
-            raise CourseError(f"W is one row and column for each of {len(self._lower)} items; got {np.shape(W)}.")
-        warm = np.flatnonzero(np.asarray(W).sum(1) > 0)
+        W, temperature = inputs.array("W", W), inputs.number("temperature", temperature, above=0)
+        if W.shape != (len(self._lower),) * 2 or (W < 0).any():
+            raise CourseError(f"W is one row and column for each of {len(self._lower)} items, ≥ 0; got {W.shape}.")
+        warm = np.flatnonzero(W.sum(1) > 0)
         if len(warm) < 2:
             raise CourseError("No two films are liked by the same person: there is no pair to learn from.")
         body = copy.deepcopy(self.encoder.model)
@@ -114,7 +122,7 @@ class ContrastiveTuner:
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
         upper = upper_part(model, self.frozen_layers)
-        weights = torch.as_tensor(np.asarray(W), dtype=torch.float32, device=device)
+        weights = torch.as_tensor(W, dtype=torch.float32, device=device)
 
         def loss(upper: nn.Module, rows: np.ndarray) -> torch.Tensor:
             items = torch.as_tensor(warm[rows], device=device)
@@ -124,7 +132,7 @@ class ContrastiveTuner:
             like = np.zeros(len(warm))  # all of one length: batches are random, or short texts would meet short ones
             self.trained_: Trained = train(upper, loss, like, recipe, progress=progress, divisible=False, device=device)
         self.encoder_ = replace(self.encoder, model=body.eval())
-        self.vectors_ = self._vectors(upper)
+        self.vectors_ = inputs.all_finite("The tuned vectors", self._vectors(upper), "lower the learning rate")
         return self
 
     def _batch(self, rows: np.ndarray) -> dict[str, torch.Tensor]:

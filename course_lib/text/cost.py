@@ -12,7 +12,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from course_lib.text.fine_tune import FineTuned, Text
+from course_lib import inputs
+from course_lib.errors import CourseError
+from course_lib.text.examples import Text, texts_or_pairs
+from course_lib.text.fine_tune import FineTuned
 from course_lib.text.training import products_in_16_bits
 
 
@@ -63,12 +66,13 @@ def training_cost(classifier: FineTuned, texts: Sequence[Text], steps: int = 3) 
 
     The classifier starts from the pre-trained weights; its labels here are made up, which costs the same. With
     ``cache``, frozen layers have run before; with ``recipe.bf16`` products are in 16 bits. Needs
-    batch_size · (steps + 1) texts; without steps the speed is nan.
+    batch_size · (steps + 1) texts; steps: ≥ 0, and with 0 the speed is nan.
     """
-    size = classifier.recipe.batch_size
+    size, steps = classifier.recipe.batch_size, inputs.whole("steps", steps, at_least=0)
+    texts = texts_or_pairs("Texts", texts)
     n = size * (steps + 1)
     if len(texts) < n:
-        raise ValueError(f"{steps} + 1 steps of {size} need {n} texts; got {len(texts)}.")
+        raise CourseError(f"{steps} + 1 steps of {size} need {n} texts; got {len(texts)}.")
     model = classifier.build().model_
     loss_of = classifier.loss_of(texts[:n], np.zeros(n, dtype=np.int64))
     learning = [p for p in model.parameters() if p.requires_grad]

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from torch import nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
+from course_lib import inputs
 from course_lib.data.fetch import fetch, sources
 from course_lib.device import one_thread
 from course_lib.errors import CourseError
@@ -41,6 +43,11 @@ def weights_folder(name: str = "minilm") -> Path:
     if name not in known():
         raise CourseError(f"There is no encoder called {name!r}; known encoders are: {', '.join(known())}.")
     return fetch(name)
+
+
+def checked_length(max_tokens: int, model: Any) -> int:
+    """``max_tokens``, at which texts are cut, if it leaves room for a token and ``model`` has so many positions."""
+    return inputs.whole("max_tokens", max_tokens, at_least=3, at_most=model.config.max_position_embeddings)
 
 
 def mean_pool(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -75,8 +82,13 @@ def load_tokenizer(name: str = "minilm") -> PreTrainedTokenizerBase:
 def batch_starts(lengths: np.ndarray, batch_size: int | None, tokens: int) -> list[int]:
     """Where batches begin in ``lengths`` (n,), token counts from the longest text to the shortest.
 
-    A batch holds ``batch_size`` texts; with None as many as make at most ``tokens`` tokens, padding included.
+    A batch holds ``batch_size`` ≥ 1 texts; with None as many as make at most ``tokens`` ≥ 1 tokens, padding included.
     """
+    lengths, tokens = inputs.array("lengths", lengths, ndim=1), inputs.COUNT("tokens", tokens)
+    if (lengths < 1).any():
+        raise CourseError("A text has at least one token: look at lengths.")
+    if batch_size is not None:
+        batch_size = inputs.COUNT("batch_size", batch_size)
     starts, at = [], 0
     while at < len(lengths):
         starts.append(at)
@@ -85,7 +97,7 @@ def batch_starts(lengths: np.ndarray, batch_size: int | None, tokens: int) -> li
 
 
 @contextmanager
-def side_by_side(workers: int) -> Iterator[Callable]:
+def _side_by_side(workers: int) -> Iterator[Callable]:
     """``map``, with ``workers`` calls at a time, each computing on one core: nobody waits for a busy core."""
     if workers == 1:
         yield map
@@ -96,12 +108,18 @@ def side_by_side(workers: int) -> Iterator[Callable]:
 
 @dataclass(frozen=True)
 class Encoder:
-    """A pre-trained encoder on a device. ``Encoder.load("minilm").encode(texts)`` is all most lessons need."""
+    """A pre-trained encoder on a device. ``Encoder.load("minilm").encode(texts)`` is all most lessons need.
+
+    max_tokens: longer texts are cut here, special tokens included; from 3 to the model's positions, 512 of minilm.
+    """
 
     name: str
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
-    max_tokens: int = 256  # longer texts are cut here, special tokens included
+    max_tokens: int = 256
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "max_tokens", checked_length(self.max_tokens, self.model))
 
     @classmethod
     def load(cls, name: str = "minilm", device: torch.device | str = "cpu", max_tokens: int = 256) -> "Encoder":
@@ -109,7 +127,7 @@ class Encoder:
         tokenizer = load_tokenizer(name)
         with quiet():
             model = AutoModel.from_pretrained(weights_folder(name), local_files_only=True)
-        return cls(name, model.to(device).eval(), tokenizer, min(max_tokens, model.config.max_position_embeddings))
+        return cls(name, model.to(device).eval(), tokenizer, max_tokens)
 
     @property
     def dimension(self) -> int:
@@ -130,13 +148,13 @@ class Encoder:
         """Unit vectors of ``texts``: (len(texts), d), float32, in the order of ``texts``.
 
         A text that is empty (or only white space) says nothing: its vector is zero, so its cosine with
-        everything is 0. batch_size: texts in a batch; None lets their tokens decide. ``progress`` wraps the iteration
-        over batches, e.g. ``tqdm``. cache: look the vectors up before computing them, and keep them for the next time.
+        everything is 0. batch_size: texts in a batch, ≥ 1; None lets their tokens decide. ``progress`` wraps the
+        iteration over batches, e.g. ``tqdm``. cache: look the vectors up before computing them, and keep them for the
+        next time.
         """
-        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
-            raise CourseError(
-                "Encoder.encode takes a list of strings: wrap one text as [text], write '' for a missing one."
-            )
+        texts = inputs.texts("Texts", texts, empty=True)
+        if batch_size is not None:
+            batch_size = inputs.COUNT("batch_size", batch_size)
         if cache:
             return through_cache(texts, self._key, self.dimension, lambda new: self.encode(new, batch_size, progress))
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
@@ -157,9 +175,9 @@ class Encoder:
                 pooled = mean_pool(self.model(**batch).last_hidden_state, batch["attention_mask"])
                 return nn.functional.normalize(pooled, dim=1).float().cpu().numpy()
 
-        with side_by_side(workers) as each:
+        with _side_by_side(workers) as each:
             for _, rows, found in zip(
                 progress(starts) if progress else starts, batches, each(unit, batches), strict=True
             ):
                 vectors[[said[i] for i in rows]] = found
-        return vectors
+        return inputs.all_finite("The vectors", vectors, "the weights of this encoder are damaged, so load it anew")

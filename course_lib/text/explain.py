@@ -23,8 +23,10 @@ import torch
 from scipy.stats import spearmanr
 from transformers.models.bert.modeling_bert import BertSelfAttention
 
+from course_lib import inputs
 from course_lib.errors import CourseError
-from course_lib.text.fine_tune import BertClassifier, Text
+from course_lib.text.examples import Text, texts_or_pairs
+from course_lib.text.fine_tune import BertClassifier
 from course_lib.text.words import halves, spans, without, words
 
 
@@ -43,7 +45,7 @@ def occlusion(classifier: Classifier, text: Text, c: int | None = None, mask: bo
     """
     table, put = _table(text), _tokenizer(classifier, "a [MASK]").mask_token if mask else " "
     P = probabilities(classifier, [text, *(without(text, {i}, put) for i in range(len(table)))])
-    if c is not None and not 0 <= c < P.shape[1]:
+    if c is not None and not 0 <= inputs.whole("c", c) < P.shape[1]:
         raise CourseError(f"The class c is from 0 to {P.shape[1] - 1}; got {c}.")
     c = int(P[0].argmax()) if c is None else c
     return table.assign(drop=P[0, c] - P[1:, c])
@@ -51,7 +53,7 @@ def occlusion(classifier: Classifier, text: Text, c: int | None = None, mask: bo
 
 def rollout(attentions: np.ndarray) -> np.ndarray:
     """R (T, T): how much of token s reaches the last vector of token t. attentions: (L, heads, T, T), lowest first."""
-    A = np.asarray(attentions, dtype=float)
+    A = inputs.array("Attentions", attentions)
     if A.ndim != 4 or A.shape[2] != A.shape[3] or not A.size:
         raise CourseError(
             f"Attentions have shape (layers, heads, T, T); got {A.shape}. A BERT with a learned prefix looks at what is"
@@ -81,7 +83,7 @@ def attention_rollout(classifier: BertClassifier, text: Text, top: int | None = 
     classifier.model_.eval()
     with watched(classifier.model_) as attentions, torch.inference_mode():
         classifier.model_(**coded.to(classifier.device))
-    if top is not None and not 1 <= top <= len(attentions):
+    if top is not None and not 1 <= inputs.whole("top", top) <= len(attentions):
         raise CourseError(f"top is from 1 to {len(attentions)}, the layers of this BERT; got {top}.")
     R = rollout(torch.cat(attentions).float().cpu().numpy()[-(top or 0) :])
     weight = [R[0, (half_of == half) & (a <= starts) & (starts < b)].sum() for half, a, b in spans(text)]
@@ -117,17 +119,22 @@ def deletion_curves(
     """Probability of the class first predicted after the 0 … k heaviest words of each text are left out: (n, k + 1).
 
     weights: {method: for each text the weights of its words}. The answer has one entry more, "random order": the mean
-    over ``n_random`` orders. The curve of a method that knows what mattered falls faster than that one.
+    over ``n_random`` orders. The curve of a method that knows what mattered falls faster than that one. k: from 1 to
+    the words of the shortest text. seed: ≥ 0. n_random: ≥ 1.
     """
-    counts, rng = [len(words(text)) for text in texts], np.random.default_rng(seed)
-    if not 1 <= k <= min(counts, default=0):
+    texts, n_random = texts_or_pairs("Texts", texts, empty=True), inputs.whole("n_random", n_random, at_least=1)
+    counts, rng = [len(words(text)) for text in texts], inputs.generator(seed)
+    if not 1 <= inputs.whole("k", k) <= min(counts, default=0):
         raise CourseError(f"k is from 1 to the words of the shortest text, {min(counts, default=0)}; got {k}.")
     for name, given in weights.items():
         if [len(w) for w in given] != counts:
             raise CourseError(
                 f"The weights of {name!r} are one number for each word of each of the {len(texts)} texts."
             )
-    orders = [[np.argsort(-np.asarray(w), kind="stable") for w in given] for given in weights.values()]
+    orders = [
+        [np.argsort(-inputs.array(f"The weights of {name!r}", w, ndim=1), kind="stable") for w in given]
+        for name, given in weights.items()
+    ]
     orders += [[rng.permutation(n) for n in counts] for _ in range(n_random)]
     cut = [without(t, set(o[:j])) for some in orders for t, o in zip(texts, some, strict=True) for j in range(k + 1)]
     once = {text: i for i, text in enumerate(dict.fromkeys(cut))}
@@ -139,16 +146,17 @@ def deletion_curves(
 
 def rank_agreement(a: np.ndarray, b: np.ndarray) -> float:
     """Spearman's correlation of two weightings of the same words; NaN where one of them knows no order."""
+    a, b = inputs.array("a", a, ndim=1), inputs.array("b", b, ndim=1)
     if np.shape(a) != np.shape(b):
         raise CourseError(f"Two weightings of the same words have one shape; got {np.shape(a)} and {np.shape(b)}.")
     return float(spearmanr(a, b).statistic) if np.size(a) > 1 and np.ptp(a) > 0 < np.ptp(b) else float("nan")
 
 
 def probabilities(classifier: Classifier, texts: Sequence[Text]) -> np.ndarray:
-    """``classifier.predict_proba(texts)``, and a sentence where it has not been fitted."""
+    """``classifier.predict_proba(texts)``, and a sentence where it has not been fitted or gives NaN."""
     if not hasattr(classifier, "model_"):
         raise CourseError(f"This {type(classifier).__name__} has not been fitted yet: call fit before asking it why.")
-    return classifier.predict_proba(texts)
+    return inputs.all_finite("The classifier's probabilities", np.asarray(classifier.predict_proba(texts)))
 
 
 def _tokenizer(classifier: Any, wanted: str) -> Any:

@@ -14,19 +14,27 @@ import torch
 from torch import nn
 from transformers import BatchEncoding, BertForSequenceClassification, PreTrainedModel
 
+from course_lib import inputs
 from course_lib.errors import CourseError
 from course_lib.evaluation.classification import SCORES, score
-from course_lib.text.encoder import load_tokenizer, quiet, weights_folder
+from course_lib.text.encoder import checked_length, load_tokenizer, quiet, weights_folder
+from course_lib.text.examples import Text, checked_labels, checked_targets, texts_or_pairs
 from course_lib.text.frozen import Tokens, freeze, lower_outputs, pad_outputs, upper_part
 from course_lib.text.training import Progress, Recipe, Trained, seeded, train, train_mode
 
-Text = str | tuple[str, str]  # one text, or a pair: BERT's first and second segment
 Adapt = Callable[[nn.Module], nn.Module]
+Targets = Sequence[Any] | np.ndarray | None
 Batches = Callable[[np.ndarray], Mapping[str, Any]]  # positions to what the model takes
 
 
 def class_weights(labels: np.ndarray, n_classes: int) -> np.ndarray:
-    """Weights inverse to how common a class is, n / (C · n_c): (C,). Weighted by them all classes count the same."""
+    """Weights inverse to how common a class is, n / (C · n_c): (C,). Weighted by them all classes count the same.
+
+    labels: (n,), n ≥ 1, each from 0 to ``n_classes`` - 1.
+    """
+    labels = inputs.labels("labels", labels, inputs.whole("n_classes", n_classes, at_least=1))
+    if not len(labels):
+        raise CourseError("There is no label, so no class is common or rare: give at least one.")
     counts = np.bincount(labels, minlength=n_classes)
     return len(labels) / (n_classes * np.maximum(counts, 1))
 
@@ -34,9 +42,10 @@ def class_weights(labels: np.ndarray, n_classes: int) -> np.ndarray:
 class FineTuned(ABC):
     """What all heads share, in scikit-learn's manners: ``fit``, then predictions; learned state ends in _.
 
-    recipe: how to train. frozen_layers: how many lower layers (with the embeddings) keep their pre-trained weights;
-    they run once and their outputs are kept (``cache``). dropout: share of the numbers set to 0 at random while
-    training. adapt: a change of the loaded model before training, e.g. `course_lib.text.adapt`.
+    recipe: how to train. frozen_layers: how many lower layers (with the embeddings) keep their pre-trained weights, 0
+    to all; they run once and their outputs are kept (``cache``). max_tokens: where texts are cut, from 3 to the model's
+    positions (512). dropout: share of the numbers set to 0 at random while training, from 0 to below 1. adapt: a change
+    of the loaded model before training, e.g. `course_lib.text.adapt`.
     """
 
     head: ClassVar[type[PreTrainedModel]] = BertForSequenceClassification
@@ -54,21 +63,30 @@ class FineTuned(ABC):
         cache: bool = True,
         device: torch.device | str = "cpu",
     ):
-        self.encoder, self.recipe, self.frozen_layers, self.max_tokens = encoder, recipe, frozen_layers, max_tokens
-        self.dropout, self.adapt, self.cache, self.device = dropout, adapt, cache, device
+        self.encoder, self.recipe, self.adapt, self.cache, self.device = encoder, recipe, adapt, cache, device
+        self.frozen_layers = inputs.whole("frozen_layers", frozen_layers, at_least=0)
+        self.max_tokens = inputs.whole("max_tokens", max_tokens, at_least=3)
+        self.dropout = inputs.number("dropout", dropout, at_least=0, below=1)
 
     def fit(
-        self, texts: Sequence[Any], targets: Any, valid: tuple[Sequence[Any], Any], progress: Progress | None = None
+        self,
+        texts: Sequence[Any],
+        targets: Targets,
+        valid: tuple[Sequence[Any], Targets],
+        progress: Progress | None = None,
     ) -> Self:
         """Train on ``texts`` and their ``targets``; choose the epoch on ``valid``, a pair of the same two.
 
         progress(iterable, label) wraps the batches of an epoch. Leaves ``model_``, ``trained_parameters_`` and
         ``trained_``: the history (one row an epoch), the loss of every step, the best epoch.
         """
-        y, valid_y = self._targets(targets, texts, "train"), self._targets(valid[1], valid[0], "validation")
+        if not (isinstance(valid, tuple | list) and len(valid) == 2):
+            raise CourseError("valid is a pair: the texts to choose the epoch on, and their targets.")
+        texts, valid_texts = self._texts(texts), self._texts(valid[0])
+        y, valid_y = self._targets(targets, texts, "train"), self._targets(valid[1], valid_texts, "validation")
         with seeded(self.recipe.seed, self.device):  # dropout and the head's first weights: ours, whatever ran before
             self.build()
-            tokens, valid_tokens = self._tokens(texts), self._tokens(valid[0])
+            tokens, valid_tokens = self._tokens(texts), self._tokens(valid_texts)
             y, valid_y = self._prepare(y, tokens, "train"), self._prepare(valid_y, valid_tokens, "validation")
             (model, batch), (_, valid_batch) = self._above(tokens), self._above(valid_tokens)
             lengths, valid_lengths = ([len(t["input_ids"]) for t in some] for some in (tokens, valid_tokens))
@@ -94,13 +112,21 @@ class FineTuned(ABC):
                 attention_probs_dropout_prob=self.dropout,
                 local_files_only=True,
             )
+        checked_length(self.max_tokens, model)
         freeze(model, self.frozen_layers)
         self.model_ = (self.adapt(model) if self.adapt else model).to(self.device)
         self.trained_parameters_ = sum(p.numel() for p in self.model_.parameters() if p.requires_grad)
         return self
 
-    def loss_of(self, texts: Sequence[Any], targets: Any) -> Callable[[np.ndarray], torch.Tensor]:
+    def fitted(self) -> nn.Module:
+        """The model; CourseError before `fit` or `build`."""
+        if not hasattr(self, "model_"):
+            raise CourseError(f"This {type(self).__name__} has not been fitted yet: call fit before it predicts.")
+        return self.model_
+
+    def loss_of(self, texts: Sequence[Any], targets: Targets) -> Callable[[np.ndarray], torch.Tensor]:
         """A function from positions in ``texts`` to their mean loss, for ``backward``; frozen layers have run then."""
+        texts = self._texts(texts)
         tokens = self._tokens(texts)
         y = self._prepare(self._targets(targets, texts, "train"), tokens, "train")
         model, batch = self._above(tokens)
@@ -125,11 +151,10 @@ class FineTuned(ABC):
 
     def _predict(self, texts: Sequence[Any], batch_size: int = 64) -> list[np.ndarray]:
         """Logits of each text, in the order of ``texts``."""
-        if not hasattr(self, "model_"):
-            raise CourseError(f"This {type(self).__name__} has not been fitted yet: call fit before it predicts.")
-        tokens = self._tokens(texts)
+        model = self.fitted()
+        size, tokens = inputs.whole("batch_size", batch_size, at_least=1), self._tokens(self._texts(texts))
         lengths = [len(t["input_ids"]) for t in tokens]
-        return self._outputs(self.model_, self._batches(tokens), lengths, batch_size)
+        return self._outputs(model, self._batches(tokens), lengths, size)
 
     def _outputs(self, model: nn.Module, batch: Batches, lengths: Sequence[int], size: int = 64) -> list[np.ndarray]:
         model.eval()
@@ -139,6 +164,9 @@ class FineTuned(ABC):
             for rows in np.split(order, range(size, len(order), size)):
                 if len(rows):
                     logits = model(**batch(rows)).logits.float().cpu().numpy()
+                    inputs.all_finite(
+                        "The model's outputs", logits, "its training diverged, so lower the learning rate"
+                    )
                     for i, z in zip(rows, logits, strict=True):
                         outputs[i] = z
         return outputs
@@ -160,12 +188,12 @@ class FineTuned(ABC):
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.as_tensor(values, device=self.device)
 
+    def _texts(self, texts: Any) -> list[Any]:
+        """What is read, in a plain list."""
+        return list(texts_or_pairs("Texts", texts, empty=True))
+
     def _tokens(self, texts: Sequence[Any]) -> list[Tokens]:
         """Token numbers of each text or pair, cut to max_tokens (of a pair, the longer half gives way), not padded."""
-        if isinstance(texts, str) or not all(
-            isinstance(t, str) or (isinstance(t, tuple) and len(t) == 2) for t in texts
-        ):
-            raise CourseError("Texts are a list of strings or of pairs (string, string); write '' for a missing one.")
         if not len(texts):
             return []
         pairs = isinstance(texts[0], tuple)
@@ -182,7 +210,8 @@ class BertClassifier(FineTuned):
 
         L = mean over the examples of -w_y log softmax(z)_y
 
-    metric: "macro_f1", "auc" or "accuracy", judged on validation after every epoch. weights: w (C,), or None.
+    n_classes: C ≥ 2. metric: "macro_f1", "auc" or "accuracy", judged on validation after every epoch. weights: w (C,)
+    ≥ 0 and not all 0, or None. Labels are whole numbers from 0 to C - 1.
     """
 
     def __init__(
@@ -195,10 +224,12 @@ class BertClassifier(FineTuned):
         **settings: Any,
     ):
         super().__init__(encoder, **settings)
-        if metric not in SCORES:
-            raise CourseError(f"There is no metric {metric!r}; known are {', '.join(SCORES)}.")
-        self.n_classes = self.n_outputs = n_classes
-        self.metric, self.weights = metric, weights
+        self.n_classes = self.n_outputs = inputs.whole("n_classes", n_classes, at_least=2)
+        self.metric, self.weights = inputs.choice("metric", metric, SCORES), None
+        if weights is not None:
+            self.weights = inputs.array("weights", weights, ndim=1)
+            if len(self.weights) != n_classes or (self.weights < 0).any() or not self.weights.any():
+                raise CourseError(f"weights are {n_classes} numbers of at least 0, not all 0; got {weights}.")
 
     def predict_proba(self, texts: Sequence[Text], batch_size: int = 64) -> np.ndarray:
         """Probabilities of the classes, (n, C), in the order of ``texts``."""
@@ -223,13 +254,7 @@ class BertClassifier(FineTuned):
         return {self.metric: score(self.metric, y, P), "valid_loss": float(loss)}
 
     def _targets(self, targets: Any, texts: Sequence[Text], part: str) -> np.ndarray:
-        y, n, C = np.asarray(targets), len(texts), self.n_classes
-        if y.shape != (n,) or y.dtype.kind not in "iu" or not len(y) or y.min() < 0 or y.max() >= C:
-            raise CourseError(
-                f"The {part} labels are one whole number from 0 to {C - 1} for each of {n} texts; got shape {y.shape}"
-                f" of type {y.dtype}: drop the texts whose label is missing."
-            )
-        return y.astype(np.int64)
+        return checked_labels(f"The {part} labels", targets, texts, self.n_classes)
 
 
 class BertRegressor(FineTuned):
@@ -263,10 +288,4 @@ class BertRegressor(FineTuned):
         return {"r2": 1 - error / max(float(y.var()), 1e-12), "rmse": error**0.5}
 
     def _targets(self, targets: Any, texts: Sequence[Text], part: str) -> np.ndarray:
-        y = np.asarray(targets)
-        if y.shape != (len(texts),) or y.dtype.kind not in "iuf" or not len(y) or not np.isfinite(y).all():
-            raise CourseError(
-                f"The {part} targets are one finite number for each of {len(texts)} texts; got shape {y.shape} of type"
-                f" {y.dtype}: drop the texts whose target is missing."
-            )
-        return y.astype(np.float64)
+        return checked_targets(f"The {part} targets", targets, texts)

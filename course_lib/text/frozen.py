@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from transformers import BatchEncoding
 
+from course_lib import inputs
 from course_lib.errors import CourseError
 
 Tokens = dict[str, list[int]]
@@ -24,11 +25,17 @@ def bottom_up(model: nn.Module) -> list[nn.Module]:
 def freeze(model: nn.Module, layers: int) -> int:
     """Freeze the embeddings and the ``layers`` lowest layers (0: nothing); returns how many parameters still learn."""
     parts = bottom_up(model)
-    if not 0 <= layers < len(parts):
+    if not 0 <= inputs.whole("frozen_layers", layers) < len(parts):
         raise CourseError(f"frozen_layers is from 0 to {len(parts) - 1}, the layers of this BERT; got {layers}.")
     for part in parts[: layers + 1] if layers else []:
         part.requires_grad_(False)
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def checked_layers(model: nn.Module, layers: int) -> int:
+    """``layers``, a number of lower layers, if ``model`` has so many."""
+    depth = len(model.get_submodule("bert.encoder.layer"))  # type: ignore[arg-type]
+    return inputs.whole("layers", layers, at_least=0, at_most=depth)
 
 
 class Given(nn.Module):
@@ -40,7 +47,11 @@ class Given(nn.Module):
 
 
 def upper_part(model: nn.Module, layers: int) -> nn.Module:
-    """``model`` without its embeddings and ``layers`` lowest layers; the other weights are shared, not copied."""
+    """``model`` without its embeddings and ``layers`` lowest layers; the other weights are shared, not copied.
+
+    layers: from 0 to those of the model, as in `lower_outputs`.
+    """
+    checked_layers(model, layers)
     upper = _same_modules(model)
     upper.bert = bert = _same_modules(model.get_submodule("bert"))
     bert.embeddings = Given()
@@ -59,7 +70,12 @@ def _same_modules(module: nn.Module) -> nn.Module:
 def lower_outputs(
     model: nn.Module, layers: int, tokens: list[Tokens], pad: Callable[[list[Tokens]], BatchEncoding], size: int = 64
 ) -> list[torch.Tensor]:
-    """What the embeddings and the ``layers`` lowest layers make of each text: tensors (T_i, d), in the order given."""
+    """What the embeddings and the ``layers`` lowest layers make of each text: tensors (T_i, d), in the order given.
+
+    size: texts in a batch, ≥ 1.
+    """
+    size = inputs.whole("size", size, at_least=1)
+    checked_layers(model, layers)
     lower = _same_modules(model.get_submodule("bert"))
     lower.encoder = _same_modules(lower.get_submodule("encoder"))
     lower.encoder.layer = model.get_submodule("bert.encoder.layer")[:layers]  # type: ignore[index]

@@ -21,10 +21,11 @@ import torch
 from torch import nn
 from transformers import BatchEncoding, BertForMaskedLM
 
+from course_lib import inputs
 from course_lib.errors import CourseError
-from course_lib.text.encoder import Encoder, load_tokenizer, quiet, weights_folder
+from course_lib.text.encoder import Encoder, checked_length, load_tokenizer, quiet, weights_folder
 from course_lib.text.frozen import bottom_up, freeze, lower_outputs, pad_outputs, upper_part
-from course_lib.text.training import Progress, Recipe, Trained, seeded, train
+from course_lib.text.training import Progress, Recipe, Trained, checked_scores, seeded, train
 
 IGNORED = -100  # the label of a token that was not chosen
 HEAD_RECIPE = Recipe(epochs=3, batch_size=32, learning_rate=2e-3, patience=3)
@@ -37,8 +38,15 @@ def mask_tokens(
     """What the model sees of the tokens ``ids`` (T,), and what it has to name: two arrays (T,).
 
     special: (T,) bool, [CLS] and [SEP], never chosen. words: numbers from which random tokens are drawn. The labels
-    are the originals at the chosen places, else -100. At least one token is chosen if any may be.
+    are the originals at the chosen places, else -100. At least one token is chosen if any may be. share: 0 to 1.
     """
+    share, special = inputs.number("share", share, at_least=0, at_most=1), np.asarray(special)
+    most, mask_id = np.iinfo(np.int64).max, inputs.whole("mask_id", mask_id)
+    ids, words = inputs.ids("tokens", ids, most), inputs.ids("words", words, most)
+    if not len(words):
+        raise CourseError("There is no word to draw random tokens from: give at least one.")
+    if np.shape(special) != np.shape(ids) or special.dtype != bool:
+        raise CourseError(f"special is True or False for each of {np.shape(ids)} tokens; got {special.dtype}.")
     places = rng.permutation(np.flatnonzero(~special))
     chosen = places[: max(1, round(share * len(places)))]
     seen, labels = ids.copy(), np.full_like(ids, IGNORED)
@@ -54,7 +62,9 @@ class MaskedLanguageModel:
     """BERT with a head for hidden words: ``fit`` on texts, ``score`` on others, then ``encoder_``.
 
     frozen_layers: how many lower layers keep their weights, at least 1, since the word vectors stay. head_recipe: for
-    the head alone; recipe: for the head and the upper layers after it. Masks are drawn once a text, from recipe.seed.
+    the head alone; recipe: for the head and the upper layers after it; one of no epochs skips its step. Masks are drawn
+    once a text, from recipe.seed. max_tokens: from 3 to the model's positions (512). share: of the tokens
+    to hide, 0 to 1.
     """
 
     def __init__(
@@ -69,7 +79,8 @@ class MaskedLanguageModel:
         device: torch.device | str = "cpu",
     ):
         self.encoder, self.head_recipe, self.recipe, self.frozen_layers = encoder, head_recipe, recipe, frozen_layers
-        self.max_tokens, self.share, self.device = max_tokens, share, device
+        self.max_tokens, self.device = inputs.whole("max_tokens", max_tokens, at_least=3), device
+        self.share = inputs.number("share", share, at_least=0, at_most=1)
 
     def build(self) -> Self:
         """Load the encoder under a fresh head, without training."""
@@ -84,7 +95,8 @@ class MaskedLanguageModel:
         self.model_ = model.to(self.device).eval()
         self._body = self.model_.get_submodule("bert")
         layers = len(bottom_up(self.model_)) - 1
-        if not 1 <= self.frozen_layers < layers:
+        checked_length(self.max_tokens, self.model_)
+        if not 1 <= inputs.whole("frozen_layers", self.frozen_layers) < layers:
             raise CourseError(f"frozen_layers is from 1 to {layers - 1} for hidden words; got {self.frozen_layers}.")
         return self
 
@@ -94,6 +106,7 @@ class MaskedLanguageModel:
         Leaves ``history_``: one row an epoch with stage ("head" or "layers"), loss, accuracy, valid_loss, seconds;
         its row 0 is the head before training. Both stages end with their best epoch on ``valid``.
         """
+        texts, valid = inputs.texts("Texts", texts, empty=True), inputs.texts("valid", valid, empty=True)
         self.build()
         tokens, valid_tokens = self._masked(texts), self._masked(valid)
         rows = [pd.DataFrame([{"stage": "untrained"} | self._judge(self.model_, 0, valid_tokens)])]
@@ -108,22 +121,31 @@ class MaskedLanguageModel:
     @property
     def encoder_(self) -> Encoder:
         """The encoder as it is now, for `Encoder.encode`."""
+        self._fitted()
         return Encoder(self.encoder, self._body.eval(), self.tokenizer_, self.max_tokens)  # type: ignore[arg-type]
 
     def score(self, texts: Sequence[str]) -> dict[str, float]:
         """accuracy: share of the hidden words of ``texts`` named right at once; valid_loss: mean -log p, in nats."""
-        return self._judge(self.model_, 0, self._masked(texts))
+        return checked_scores(self._judge(self._fitted(), 0, self._masked(texts)), "at the end")
 
     def guess(self, text: str, n: int = 5) -> list[list[tuple[str, float]]]:
-        """For each [MASK] in ``text`` the ``n`` likeliest tokens and their probabilities."""
+        """For each [MASK] in ``text`` the ``n`` likeliest tokens and their probabilities. n: 1 to the tokens known."""
+        model, (text,) = self._fitted(), inputs.texts("text", [text])
+        n = inputs.whole("n", n, at_least=1, at_most=len(self.tokenizer_))
         batch = self.tokenizer_([text], truncation=True, max_length=self.max_tokens, return_tensors="pt")
         with torch.inference_mode():
-            p = self.model_(**batch.to(self.device)).logits[0].softmax(-1)  # (T, words)
+            p = model(**batch.to(self.device)).logits[0].softmax(-1)  # (T, words)
+        inputs.all_finite("The model's guesses", p.cpu().numpy())
         found = p[batch["input_ids"][0] == self.tokenizer_.mask_token_id].topk(n)
         return [
             [(str(self.tokenizer_.decode([int(word)])).strip(), float(share)) for word, share in zip(i, v, strict=True)]
             for v, i in zip(found.values.cpu(), found.indices.cpu(), strict=True)
         ]
+
+    def _fitted(self) -> nn.Module:
+        if not hasattr(self, "model_"):
+            raise CourseError("This MaskedLanguageModel has not been fitted yet: call fit, or build, first.")
+        return self.model_
 
     def _train(
         self, layers: int, recipe: Recipe, tokens: list[dict], valid_tokens: list[dict], progress: Progress | None
@@ -172,13 +194,12 @@ class MaskedLanguageModel:
 
     def _masked(self, texts: Sequence[str]) -> list[dict]:
         """Each text's tokens as the model sees them, and its labels; a text without a word is left out."""
-        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
-            raise CourseError("Texts are a list of strings: wrap one text as [text].")
+        texts = inputs.texts("Texts", texts, empty=True)
         tokenizer, rng = self.tokenizer_, np.random.default_rng(self.recipe.seed)
         special = set(tokenizer.all_special_ids)
         words = np.array(sorted(set(range(len(tokenizer))) - special))
         masked = []
-        for ids in tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"] if texts else []:
+        for ids in tokenizer(texts, truncation=True, max_length=self.max_tokens)["input_ids"] if texts else []:
             is_special = np.isin(ids, list(special))
             if not is_special.all():
                 mask_id = int(tokenizer.mask_token_id)

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from course_lib import inputs
 from course_lib.data.runway import FITS
 from course_lib.errors import CourseError
+from course_lib.text.clicks import checked_counts
 
 OFTEN = ((0.03, "hardly ever"), (0.1, "seldom"), (0.2, "sometimes"), (0.35, "often"), (1.01, "very often"))
 STEPS = ((-3.0, "far below"), (-0.75, "below"), (0.75, "at"), (3.0, "above"), (99.0, "far above"))
@@ -63,6 +65,10 @@ def counts_before(known: pd.DataFrame, targets: pd.DataFrame, columns: Sequence[
     Counted are the rows of ``known`` (with fit and date) that agree with the target in ``columns``. All rows of a group
     lie in order of time, with running totals: a count is the total before the day minus the total before the group.
     """
+    columns = inputs.texts("columns", columns)
+    lost = [name for name in columns if name not in known or name not in targets]
+    if lost:
+        raise CourseError(f"There is no column {lost[0]!r} in both tables: choose among those of the rentals.")
     keys = pd.concat([known[list(columns)], targets[list(columns)]]).groupby(list(columns), sort=False).ngroup()
     group = keys.to_numpy(dtype=np.int64) * 1_000_000  # more than days since 1970: group + day sorts by both
     place = group[: len(known)] + _day(known)
@@ -75,7 +81,14 @@ def counts_before(known: pd.DataFrame, targets: pd.DataFrame, columns: Sequence[
 
 
 def shares(counts: np.ndarray, prior: np.ndarray, k: float) -> np.ndarray:
-    """Shares of small, fit, large, (n, 3), drawn towards ``prior`` by k imaginary rentals: (c + k·prior) / (Σc + k)."""
+    """Shares of small, fit, large, (n, 3), drawn towards ``prior`` by k imaginary rentals: (c + k·prior) / (Σc + k).
+
+    counts: (n, 3) ≥ 0. prior: (3,) or (n, 3). k: > 0.
+    """
+    counts, prior = inputs.array("counts", counts, ndim=2), inputs.array("prior", prior)
+    k = inputs.number("k", k, above=0)
+    if (counts < 0).any() or np.shape(prior) not in ((counts.shape[1],), counts.shape):
+        raise CourseError(f"counts are at least 0, with a prior for each; got {counts.shape} and {np.shape(prior)}.")
     return (counts + k * prior) / (counts.sum(1, keepdims=True) + k)
 
 
@@ -86,15 +99,17 @@ def rental_examples(
 
     targets, known: reviews with user, item, category, size, date, fit; known also with rating, summary and text.
     known: the training part, the only source of numbers and profiles. Where targets are known too, as in training,
-    each still sees earlier days alone. past: how many of the latest own reviews are kept as words.
+    each still sees earlier days alone. past: how many of the latest own reviews are kept as words. n, past,
+    min_history: ≥ 1; seed: ≥ 0.
     """
+    checked_counts(n=n, past=past, min_history=min_history)
     targets = targets[REQUEST]
     enough = counts_before(known, targets, ["user"]).sum(1) >= min_history
     if not enough.any():
         raise CourseError(
             f"No target has {min_history} earlier rentals of its person: give more data or ask for fewer."
         )
-    rows = np.random.default_rng(seed).permutation(np.flatnonzero(enough))[:n]
+    rows = inputs.generator(seed).permutation(np.flatnonzero(enough))[:n]
     asked = targets.iloc[rows].reset_index(drop=True)
     own = known.assign(position=np.arange(len(known)))[known["user"].isin(asked["user"])]
     own = own.sort_values(["user", "date", "position"], kind="stable")
@@ -155,7 +170,9 @@ def rental_examples(
 def past_vectors(examples: RentalExamples, encode: Callable[[list[str]], np.ndarray]) -> np.ndarray:
     """The mean vector of each person's past texts, (n, d). ``encode``: texts to vectors; every text is encoded once."""
     distinct = list(dict.fromkeys(text for texts in examples.past_texts for text in texts))
-    vectors, place = encode(distinct), {text: i for i, text in enumerate(distinct)}
+    vectors = inputs.array("The vectors of past texts", encode(distinct), ndim=2)
+    inputs.same_length(texts=distinct, vectors=vectors)
+    place = {text: i for i, text in enumerate(distinct)}
     return np.stack([vectors[[place[text] for text in texts]].mean(0) for texts in examples.past_texts])
 
 

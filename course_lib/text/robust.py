@@ -13,7 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from course_lib import inputs
 from course_lib.errors import CourseError
+from course_lib.text.examples import checked_labels
 from course_lib.text.explain import Classifier, probabilities
 from course_lib.text.words import spans
 
@@ -33,8 +35,15 @@ def typos(text: str) -> list[str]:
 def weakest_edit(before: np.ndarray, after: np.ndarray, y: int) -> int:
     """Row of the edit after which class ``y`` has the least probability; -1 if no edit lowers it.
 
-    before: (C,) probabilities of the text as it was. after: (m, C), m ≥ 0, those of its edits.
+    before: (C,) probabilities of the text as it was. after: (m, C), m ≥ 0, those of its edits. y: 0 to C - 1.
     """
+    before = inputs.array("before", before, ndim=1)
+    after = (
+        inputs.array("after", after).reshape(-1, len(before)) if np.size(after) == 0 else inputs.array("after", after)
+    )
+    if after.ndim != 2 or after.shape[1] != len(before):
+        raise CourseError(f"after has {len(before)} probabilities a row, as before; got the shape {after.shape}.")
+    y = inputs.whole("y", y, at_least=0, at_most=len(before) - 1)
     row = int(after[:, y].argmin()) if len(after) else -1
     return row if len(after) and after[row, y] < before[y] else -1
 
@@ -48,9 +57,12 @@ def attack(
     to ``after``, or the text itself if none does; ``said`` is the answer to it. flipped: the first answer was right and
     this one is wrong. share: of all edits, how many make a right answer wrong (0 where it was wrong or none is known).
     """
+    texts = inputs.texts("Texts", texts)
+    edits = [inputs.texts("edits", some, empty=True) for some in inputs.listed("edits", edits, "lists of edits")]
     if not len(texts) == len(labels) == len(edits):
         raise CourseError(f"Texts, labels and edits belong together; got {len(texts)}, {len(labels)} and {len(edits)}.")
     P = probabilities(classifier, [*texts, *(edit for some in edits for edit in some)])
+    labels = checked_labels("The labels", labels, texts, P.shape[1])
     ends, rows = len(texts) + np.cumsum([len(some) for some in edits]), []
     for i, (text, y, some, end) in enumerate(zip(texts, labels, edits, ends, strict=True)):
         before, after = P[i], P[end - len(some) : end]

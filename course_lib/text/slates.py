@@ -21,10 +21,11 @@ import torch
 from torch import nn
 from transformers import BertForTokenClassification
 
+from course_lib import inputs
 from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.evaluation.classification import score
-from course_lib.text.clicks import histories, profile_text
+from course_lib.text.clicks import checked_counts, checked_item_texts, histories, profile_text
 from course_lib.text.fine_tune import FineTuned
 from course_lib.text.frozen import Tokens
 
@@ -33,10 +34,15 @@ LABELS = ("O", "Click", "Ignore")
 
 @dataclass(frozen=True)
 class Slate:
-    """A profile in words, and the items that were shown together with it."""
+    """A profile in words, and the texts of the items that were shown together with it."""
 
     profile: str
     items: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        (profile,) = inputs.texts("The profile", [self.profile])
+        object.__setattr__(self, "profile", profile)
+        object.__setattr__(self, "items", tuple(inputs.texts("The items of a slate", self.items, empty=True)))
 
 
 @dataclass(frozen=True)
@@ -71,15 +77,18 @@ def slate_examples(
     """``n`` random slates (fewer if there are not so many): ``size`` consecutive ratings of one user in ``targets``.
 
     An item counts as clicked if it has at least ``at_least`` stars. The profile names only films of ``train`` that the
-    user rated strictly before the first item of the slate. No rating is in two slates.
+    user rated strictly before the first item of the slate, the latest ``past``; there are ``min_history`` or more. No
+    rating is in two slates. n, size, past, min_history: ≥ 1; seed: ≥ 0.
     """
+    checked_counts(n=n, size=size, past=past, min_history=min_history)
+    item_texts, titles = checked_item_texts(targets, item_texts=item_texts, titles=titles)
     earlier = histories(train)
     order = np.lexsort((np.arange(len(targets)), targets.time, targets.user))
     begin = np.searchsorted(targets.user[order], np.arange(targets.n_users + 1))
     starts = np.concatenate([np.arange(a, b - size + 1, size) for a, b in pairwise(begin)])
     slates: list[Slate] = []
     rows: list[tuple[int, int, int, int]] = []
-    for start in np.random.default_rng(seed).permutation(starts):
+    for start in inputs.generator(seed).permutation(starts):
         if len(slates) == n:
             break
         shown = order[start : start + size]
@@ -106,18 +115,16 @@ class BertSlates(FineTuned):
 
     def predict_tokens(self, slates: Sequence[Slate]) -> list[tuple[np.ndarray, np.ndarray]]:
         """For each slate: label numbers of its tokens (T,), and which item each token belongs to (T,), -1 for none."""
-        tokens = self._tokens(slates)
-        return [
-            (z[: len(t["item"])].argmax(1), np.array(t["item"]))
-            for z, t in zip(self._predict(slates), tokens, strict=True)
-        ]
+        found, tokens = self._predict(slates), self._tokens(self._texts(slates))
+        return [(z[: len(t["item"])].argmax(1), np.array(t["item"])) for z, t in zip(found, tokens, strict=True)]
 
     def predict_proba(self, slates: Sequence[Slate]) -> list[np.ndarray]:
         """Click probability of each item of each slate: arrays (items,). An item cut off by max_tokens gets 0.5."""
-        tokens = self._tokens(slates)
+        slates = self._texts(slates)
+        found, tokens = self._predict(slates), self._tokens(slates)
         return [
             self._click(z, np.array(t["item"]), len(slate.items))
-            for z, t, slate in zip(self._predict(slates), tokens, slates, strict=True)
+            for z, t, slate in zip(found, tokens, slates, strict=True)
         ]
 
     def _click(self, logits: np.ndarray, item: np.ndarray, n_items: int) -> np.ndarray:
@@ -146,8 +153,14 @@ class BertSlates(FineTuned):
             self._valid_items = items
         return [np.where(item < 0, 0, np.where(c[item], 1, 2)) for item, c in zip(items, y, strict=True)]
 
+    def _texts(self, texts: Any) -> list[Slate]:
+        slates = inputs.listed("Slates", texts, "Slate objects")
+        if not all(isinstance(slate, Slate) for slate in slates):
+            raise CourseError("Slates are a list of Slate objects: write Slate(profile, items) for each.")
+        return slates
+
     def _targets(self, targets: Any, texts: Sequence[Slate], part: str) -> list[np.ndarray]:
-        y = [np.asarray(clicked) for clicked in targets]
+        y = [np.asarray(clicked) for clicked in inputs.listed(f"The {part} targets", targets, "arrays")]
         wrong = [c.shape != (len(slate.items),) or c.dtype != bool for c, slate in zip(y, texts, strict=False)]
         if len(y) != len(texts) or any(wrong) or not y:
             raise CourseError(
@@ -188,6 +201,7 @@ def slate_report(predicted: Sequence[tuple[np.ndarray, np.ndarray]], clicked: Se
     predicted: from `BertSlates.predict_tokens`. "whole item" is strict, as seqeval (Nakayama 2018) is with entities: an
     item counts as labelled only if all its tokens carry the same label, Click or Ignore.
     """
+    inputs.same_length(predicted=predicted, clicked=clicked)
     counts: dict[tuple[str, str], np.ndarray] = {}  # true positives, predicted, present
 
     def count(level: str, said: np.ndarray, truth: np.ndarray, labels: Sequence[int]) -> None:

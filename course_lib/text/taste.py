@@ -25,6 +25,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from course_lib import inputs
 from course_lib.errors import CourseError
 from course_lib.text.encoder import Encoder
 from course_lib.text.few_shot import FewShot
@@ -33,7 +34,10 @@ from course_lib.text.training import Progress, Recipe, seeded, train
 
 @dataclass(frozen=True)
 class Variances:
-    """How much of a label's variance comes from where (see the head of the file); chosen on the validation part."""
+    """How much of a label's variance comes from where (see the head of the file); chosen on the validation part.
+
+    noise: > 0; mood, fade: 0 to 1; all others ≥ 0.
+    """
 
     text: float = 0.02
     film: float = 0.01
@@ -42,6 +46,13 @@ class Variances:
     fade: float = 0.9  # … and how much of it is left one rating later
     taste: float = 0.04
     noise: float = 0.17
+
+    def __post_init__(self) -> None:
+        inputs.number("noise", self.noise, above=0)
+        for name in ("mood", "fade"):
+            inputs.number(name, getattr(self, name), at_least=0, at_most=1)
+        for name in ("text", "film", "user", "taste"):
+            inputs.number(name, getattr(self, name), at_least=0)
 
 
 def alike(vectors: torch.Tensor) -> torch.Tensor:
@@ -62,7 +73,8 @@ def covariance(K: torch.Tensor, items: torch.Tensor, v: Variances) -> torch.Tens
 
 
 def user_part(p: int, v: Variances) -> torch.Tensor:
-    """(p, p): covariance of a user's ratings at places 0 … p - 1, whatever the films."""
+    """(p, p): covariance of a user's ratings at places 0 … p - 1, whatever the films. p: ≥ 1."""
+    p = inputs.COUNT("p", p)
     j = torch.arange(p, dtype=torch.float32)
     return v.user * ((1 - v.mood) + v.mood * v.fade ** (j[:, None] - j[None]).abs())
 
@@ -78,6 +90,11 @@ def predict(K: torch.Tensor, shots: FewShot, of: FewShot, v: Variances) -> np.nd
 
     K (n_items, n_items): κ. First the films, given the shots: mean m and covariance C. Then each example on its own.
     """
+    K = torch.as_tensor(inputs.array("K", K, ndim=2), dtype=torch.float32)
+    if K.shape[0] != K.shape[1]:
+        raise CourseError(f"K holds the likeness of every two films, (n_items, n_items); got {tuple(K.shape)}.")
+    for some in (shots, of):
+        inputs.ids("films", some.items.ravel(), len(K))
     items, labels = torch.as_tensor(shots.items), torch.as_tensor(shots.liked, dtype=torch.float32)
     mu, i = labels.mean(), items.ravel()
     prior = v.text * K + v.film * torch.eye(len(K))
@@ -90,22 +107,24 @@ def predict(K: torch.Tensor, shots: FewShot, of: FewShot, v: Variances) -> np.nd
     A = G[H[:, :, None], H[:, None, :]] + U[:p, :p] + v.noise * torch.eye(p)  # (n, p, p)
     k = G[t[:, None], H] + U[p, :p]  # (n, p)
     said = torch.as_tensor(of.liked[:, :-1], dtype=torch.float32) - m[H]
-    return (m[t] + (k * torch.linalg.solve(A, said)).sum(1)).numpy()
+    found = (m[t] + (k * torch.linalg.solve(A, said)).sum(1)).numpy()
+    return inputs.all_finite("The predictions", found, "look for NaN in the films' vectors")
 
 
 class FilmTexts:
     """Texts of all films, read once by a frozen BERT up to its last matrix W: what comes next is cheap to train.
 
     The last layer's end is LayerNorm(W f + h). f (T, 4 d) and h (T, d) of every token are kept, and `vectors` goes on
-    from there with W as it is or adapted.
+    from there with W as it is or adapted. batch_size: ≥ 1.
     """
 
     def __init__(self, texts: Sequence[str], encoder: str = "minilm", batch_size: int = 64):
-        if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+        texts, batch_size = inputs.texts("Texts", texts, empty=True), inputs.whole("batch_size", batch_size, at_least=1)
+        if not texts or not all(text.strip() for text in texts):
             raise CourseError("FilmTexts takes one text with at least a word for every film: write its title.")
         self.encoder = Encoder.load(encoder, max_tokens=64)
         tokenizer, model = self.encoder.tokenizer, self.encoder.model
-        ids = tokenizer(list(texts), truncation=True, max_length=self.encoder.max_tokens)["input_ids"]
+        ids = tokenizer(texts, truncation=True, max_length=self.encoder.max_tokens)["input_ids"]
         self.kept: list[tuple[torch.Tensor, torch.Tensor]] = [(torch.empty(0), torch.empty(0))] * len(texts)
         seen: list[tuple[torch.Tensor, torch.Tensor]] = []
         hook = self.end.register_forward_pre_hook(lambda module, inputs: seen.append(inputs))
@@ -126,7 +145,10 @@ class FilmTexts:
         return end.requires_grad_(False)
 
     def vectors(self, end: nn.Module, films: np.ndarray) -> torch.Tensor:
-        """(len(films), d): the mean over each text's tokens, after ``end``."""
+        """(len(films), d): the mean over each text's tokens, after ``end``. films: positions among the texts."""
+        films = inputs.ids("films", films, len(self.kept))
+        if not len(films):
+            raise CourseError("There is no film to make a vector of: name at least one.")
         f, h = (torch.cat(part) for part in zip(*(self.kept[i] for i in films), strict=True))
         lengths = torch.tensor([len(self.kept[i][1]) for i in films])
         sums = torch.zeros(len(films), h.shape[1])
@@ -135,7 +157,7 @@ class FilmTexts:
 
 
 class TextAndTaste:
-    """The Gaussian process above, with LoRA of rank ``rank`` in BERT's last matrix; 0: BERT as it came.
+    """The Gaussian process above, with LoRA of rank ``rank`` ≥ 0 in BERT's last matrix; 0: BERT as it came.
 
     Learned: W + (2 r / r) B A, with A: (r, 4 d) and B: (d, r) from 0. recipe: batches are of examples.
     """
@@ -147,10 +169,14 @@ class TextAndTaste:
         recipe: Recipe = Recipe(epochs=5, learning_rate=1e-3),  # noqa: B008 (frozen)
         variances: Variances = Variances(),
     ):
-        self.texts, self.rank, self.recipe, self.variances = texts, rank, recipe, variances
+        self.texts, self.recipe, self.variances = texts, recipe, variances
+        self.rank = inputs.whole("rank", rank, at_least=0)
 
     def fit(self, shots: FewShot, progress: Progress | None = None) -> Self:
         """Train LoRA on the ratings of ``shots``, each foretold by the others; then keep κ of all films, ``K_``."""
+        if not len(shots):
+            raise CourseError("There is no example to learn from: draw at least one.")
+        inputs.ids("films", shots.items.ravel(), len(self.texts.kept))
         end, self.shots_, self.trained_parameters_ = self.texts.end, shots, 0
         if self.rank:
             end = self._tune(shots, progress)

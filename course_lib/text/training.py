@@ -4,9 +4,10 @@ What is learned comes in as a function, ``loss(model, rows)``: classes, ratings,
 train here. Under `accelerate launch` each process computes its share of every batch, and the gradients are added up.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from accelerate.utils import reduce
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from torch import nn
 
+from course_lib import inputs
 from course_lib.errors import CourseError
 
 Loss = Callable[[nn.Module, np.ndarray], torch.Tensor]
@@ -28,10 +30,12 @@ HEAD = ("pooler", "classifier")  # what lies between BERT's last layer and the l
 class Recipe:
     """How to train.
 
-    optimiser: "adamw" or "sgd" (with momentum 0.9). The head, which no earlier training has made ready, learns
-    ``head_rate`` times faster. micro_batch: examples computed at once; the gradients of a batch's pieces are added
-    up before the step (gradient accumulation), and where memory runs out, pieces are halved and the batch is done
-    again. bf16: matrix products in 16 bits. patience: epochs without a better score before training stops.
+    epochs: ≥ 0, of which `train` needs one. batch_size: ≥ 1. learning_rate: the peak, > 0. optimiser: "adamw" or "sgd"
+    (with momentum 0.9). The head, which no earlier training has made ready, learns ``head_rate`` (> 0) times faster.
+    weight_decay: ≥ 0. warm_up_share: of the steps, 0 to 1. micro_batch: examples computed at once, ≥ 1; the gradients
+    of a batch's pieces are added up before the step (gradient accumulation), and where memory runs out, pieces are
+    halved and the batch is done again. bf16: matrix products in 16 bits. patience: epochs without a better score before
+    training stops, ≥ 1. seed: ≥ 0.
     """
 
     epochs: int = 3
@@ -45,6 +49,17 @@ class Recipe:
     bf16: bool = False
     patience: int = 2
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 0), ("batch_size", 1), ("patience", 1), ("seed", 0)):
+            inputs.whole(name, getattr(self, name), at_least=least)
+        for name in ("learning_rate", "head_rate"):
+            inputs.number(name, getattr(self, name), above=0)
+        inputs.number("weight_decay", self.weight_decay, at_least=0)
+        inputs.number("warm_up_share", self.warm_up_share, at_least=0, at_most=1)
+        inputs.choice("optimiser", self.optimiser, ("adamw", "sgd"))
+        if self.micro_batch is not None:
+            inputs.whole("micro_batch", self.micro_batch, at_least=1)
 
 
 @dataclass(frozen=True)
@@ -61,7 +76,13 @@ def warm_up(step: int, steps: int, share: float = 0.1) -> float:
     """Factor of the peak learning rate at ``step`` (0 … steps - 1): up to 1 over ``share`` of the steps, then down.
 
     With w = max(1, round(share · steps)):  (step + 1) / w  while step < w,  then  (steps - step) / (steps - w).
+    steps: ≥ 1. share: 0 to 1.
     """
+    steps = inputs.whole("steps", steps, at_least=1)
+    step, share = (
+        inputs.whole("step", step, at_least=0, at_most=steps - 1),
+        inputs.number("share", share, at_least=0, at_most=1),
+    )
     w = max(1, round(share * steps))
     return (step + 1) / w if step < w else (steps - step) / (steps - w)
 
@@ -70,7 +91,9 @@ def batches_by_length(lengths: np.ndarray, batch_size: int, rng: np.random.Gener
     """Shuffled batches of positions, each of texts of about one length, so that little is padded.
 
     Random pools of 16 batches are sorted inside, cut, and the batches shuffled: order stays random, padding falls.
+    lengths: (n,). batch_size: ≥ 1; the last batch of a pool may be smaller.
     """
+    lengths, batch_size = inputs.array("lengths", lengths, ndim=1), inputs.whole("batch_size", batch_size, at_least=1)
     pool, order = 16 * batch_size, rng.permutation(len(lengths))
     order = np.concatenate(
         [p[np.argsort(lengths[p], kind="stable")] for p in np.split(order, range(pool, len(order), pool))]
@@ -103,9 +126,13 @@ def train_mode(model: nn.Module) -> None:
             module.eval()
 
 
+def seeded(seed: int, device: torch.device | str = "cpu") -> AbstractContextManager[None]:
+    """Torch's random numbers (first weights, dropout) from ``seed`` ≥ 0 inside a ``with``, and as before after it."""
+    return _seeded(inputs.SEED("seed", seed), device)
+
+
 @contextmanager
-def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
-    """Torch's random numbers (first weights, dropout) from ``seed`` inside a ``with``, and as before after it."""
+def _seeded(seed: int, device: torch.device | str) -> Iterator[None]:
     cuda = [device] if torch.device(device).type == "cuda" else []
     with torch.random.fork_rng(cuda):
         torch.manual_seed(seed)
@@ -129,11 +156,12 @@ def train(
     each example. validate(model): scores after an epoch, the first of which judges, higher is better; without it the
     last epoch is kept. progress(batches, label) wraps the batches of an epoch. divisible: the loss of a batch is the
     mean over its examples; where examples meet inside the batch, as in a contrast, pieces would change it: False.
+    CourseError as soon as a loss, a gradient or a score is not finite.
     """
+    if not (recipe.epochs and len(lengths)):
+        raise CourseError(f"Training takes an epoch and an example or more; got {recipe.epochs} and {len(lengths)}.")
     if not divisible and (recipe.micro_batch or PartialState().num_processes > 1):
         raise CourseError("This loss compares the examples of a batch: leave out micro_batch, and use one process.")
-    if recipe.optimiser not in ("adamw", "sgd"):
-        raise CourseError(f"There is no optimiser {recipe.optimiser!r}; known are adamw and sgd.")
     processes, rng = PartialState(cpu=torch.device(device).type == "cpu"), np.random.default_rng(recipe.seed)
     plan = [batches_by_length(np.asarray(lengths), recipe.batch_size, rng) for _ in range(recipe.epochs)]
     steps, groups = sum(map(len, plan)), parameter_groups(model, recipe)
@@ -142,7 +170,8 @@ def train(
         optimiser, lambda step: warm_up(min(step, steps - 1), steps, recipe.warm_up_share)
     )
     learning = [p for group in groups for p in group["params"]]
-    micro, rows, step_losses, best_epoch, best, kept = recipe.micro_batch or recipe.batch_size, [], [], 0, -np.inf, {}
+    micro, best_epoch, best, kept = recipe.micro_batch or recipe.batch_size, 0, -np.inf, {}
+    rows, step_losses = list[dict[str, float]](), list[float]()
     for epoch, batches in enumerate(plan, start=1):
         started = time.perf_counter()
         train_mode(model)
@@ -150,13 +179,14 @@ def train(
             value, micro = _gradients(model, loss, batch, micro, recipe.bf16, divisible, device, processes)
             if processes.num_processes > 1:
                 value = _sum_over_processes(learning, value)
-            nn.utils.clip_grad_norm_(learning, 1.0)
+            norm = float(nn.utils.clip_grad_norm_(learning, 1.0))
+            _checked_loss(value + norm, len(step_losses) + 1, steps, recipe.learning_rate)
             optimiser.step()
             schedule.step()
             optimiser.zero_grad()
             step_losses.append(value)
         row = {"epoch": epoch, "loss": float(np.average(step_losses[-len(batches) :], weights=list(map(len, batches))))}
-        scores = validate(model) if validate else {}
+        scores = checked_scores(validate(model), f"after epoch {epoch}") if validate else {}
         rows.append(row | scores | {"seconds": time.perf_counter() - started})
         reached = next(iter(scores.values()), float(epoch))
         if reached > best:
@@ -166,6 +196,26 @@ def train(
             break
     model.load_state_dict(kept, strict=False)
     return Trained(pd.DataFrame(rows).set_index("epoch"), np.array(step_losses), best_epoch, micro)
+
+
+def _checked_loss(value: float, step: int, steps: int, rate: float) -> float:
+    """``value``, a loss (or the length of its gradient) at ``step`` of ``steps``; CourseError if it is not finite."""
+    if not math.isfinite(value):
+        raise CourseError(
+            f"Training diverged: the loss or its gradient is not finite at step {step} of {steps}. Lower the learning"
+            f" rate, which is {rate:g}, and look for NaN in the data."
+        )
+    return value
+
+
+def checked_scores(scores: dict[str, float], when: str) -> dict[str, float]:
+    """``scores`` on validation; CourseError if one is not finite, since it would choose the epoch."""
+    for name, value in scores.items():
+        if not math.isfinite(value):
+            raise CourseError(
+                f"Training diverged: {when} the {name} on validation is {value}. Lower the learning rate."
+            )
+    return scores
 
 
 def products_in_16_bits(device: torch.device | str, enabled: bool) -> torch.autocast:

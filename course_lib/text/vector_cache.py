@@ -5,6 +5,7 @@ never meets the vectors of another, and nothing has to be declared out of date.
 """
 
 import hashlib
+import os
 import sqlite3
 import warnings
 from collections.abc import Callable, Sequence
@@ -15,6 +16,8 @@ from typing import TypeVar
 import numpy as np
 from torch import nn
 
+from course_lib import inputs
+from course_lib.errors import CourseError
 from course_lib.paths import cache_dir
 
 T = TypeVar("T")
@@ -35,15 +38,21 @@ def through_cache(
 ) -> np.ndarray:
     """Vectors of ``texts``, (len(texts), dimension) float32: read where they are known, else computed and kept.
 
-    key: what identifies the encoder. compute: vectors of a list of texts. Texts that occur twice are computed once.
-    A cache that cannot be read or written is left alone, with a warning: it only saves time.
+    key: what identifies the encoder. dimension: width of a vector, ≥ 1. compute: vectors of a list of texts, which are
+    finite. Texts that occur twice are computed once. A cache that cannot be read or written is left alone, with a
+    warning: it only saves time.
     """
+    texts, dimension = inputs.texts("Texts", texts, empty=True), inputs.whole("dimension", dimension, at_least=1)
     hashes = [hashlib.sha256(key + text.encode("utf-8", "surrogatepass")).digest() for text in texts]
     path = cache_dir() / "vectors.sqlite"
     known = _guarded(path, lambda: _read(path, set(hashes), dimension)) or {}
     new = {h: text for h, text in zip(hashes, texts, strict=True) if h not in known}
     if new:
-        vectors = np.asarray(compute(list(new.values())), dtype=np.float32)
+        vectors = inputs.array("The vectors", compute(list(new.values()))).astype(np.float32)
+        if vectors.shape != (len(new), dimension):
+            raise CourseError(
+                f"{len(new)} texts have vectors ({len(new)}, {dimension}); got the shape {vectors.shape}."
+            )
         fresh = dict(zip(new, vectors, strict=True))
         known |= fresh
         _guarded(path, lambda: _write(path, fresh))
@@ -60,6 +69,8 @@ def _guarded(path: Path, work: Callable[[], T]) -> T | None:
 
 def _connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not os.access(path, os.W_OK):  # nobody writes there: it can be read without a lock
+        return sqlite3.connect(f"{path.resolve().as_uri()}?immutable=1", uri=True)
     connection = sqlite3.connect(path, timeout=30)  # two lessons may run at once
     connection.execute("CREATE TABLE IF NOT EXISTS vectors (hash BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
     return connection

@@ -7,7 +7,9 @@ cut it into several WordPieces; a person never does, so what explains or attacks
 import re
 from collections.abc import Collection
 
-from course_lib.text.fine_tune import Text
+from course_lib import inputs
+from course_lib.errors import CourseError
+from course_lib.text.examples import Text
 
 CHINESE = "\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # BERT, too, takes each of these for a word
 LETTER = rf"(?:[^\W{CHINESE}]|[\u0300-\u036f])"  # letters, digits, and accents stored on their own
@@ -16,7 +18,11 @@ WORD = re.compile(rf"[{CHINESE}]|{LETTER}+(?:['’]{LETTER}+)*|[^\w\s]+")
 
 def halves(text: Text) -> tuple[str, ...]:
     """The text alone, or the two halves of a pair."""
-    return (text,) if isinstance(text, str) else text
+    if isinstance(text, str):
+        return (text,)
+    if not (isinstance(text, tuple) and len(text) == 2 and all(isinstance(half, str) for half in text)):
+        raise CourseError(f"A text is one string, or a pair (string, string); got a {type(text).__name__}.")
+    return text
 
 
 def spans(text: Text) -> list[tuple[int, int, int]]:
@@ -30,9 +36,10 @@ def words(text: Text) -> list[str]:
 
 
 def without(text: Text, rows: Collection[int], put: str = " ") -> Text:
-    """``text`` with ``put`` in the place of its words at positions ``rows``; what is between words stays."""
-    parts = list(halves(text))
-    for i, (half, start, end) in reversed(list(enumerate(spans(text)))):
-        if i in rows:
+    """``text`` with ``put`` in the place of its words at positions ``rows``, from 0; what is between words stays."""
+    parts, places = list(halves(text)), spans(text)
+    gone = set(inputs.ids("The positions of words", list(rows), len(places)).tolist())
+    for i, (half, start, end) in reversed(list(enumerate(places))):
+        if i in gone:
             parts[half] = parts[half][:start] + put + parts[half][end:]
     return parts[0] if isinstance(text, str) else (parts[0], parts[1])

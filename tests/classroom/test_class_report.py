@@ -12,6 +12,7 @@ import pytest
 from course_lib.classroom.grading.class_report import common_mistakes, exercise_table, needs_look, write_report
 from course_lib.classroom.grading.copies import Pair
 from course_lib.classroom.grading.feedback import write_feedback
+from course_lib.classroom.grading.people import Person
 from course_lib.classroom.grading.results import Mark, Paper
 
 LESSON = "05_q_learning_bandits"
@@ -38,6 +39,19 @@ def test_an_answer_that_was_stopped_needs_a_look_until_a_person_has_marked_it(tr
     [reason] = needs_look(replace(PAPER, marks=(RIGHT, stopped)), [])
     assert "5.2" in reason
     assert needs_look(replace(PAPER, marks=(RIGHT, replace(stopped, by_hand=True))), []) == []
+
+
+@pytest.mark.parametrize("mark", [RIGHT, WRONG, OPEN])
+def test_a_finding_about_an_answer_comes_first_until_a_person_has_marked_it(mark):
+    found = replace(mark, finding="it wrote into the grader's report.")
+    paper = replace(PAPER, marks=(replace(WRONG, label="5.9", trouble="time"), found), findings=("Edited: check 5.1.",))
+    assert needs_look(paper, [COPY])[0] == f"Exercise {mark.label}: it wrote into the grader's report."
+    assert not any("report" in why for why in needs_look(replace(paper, marks=(replace(found, by_hand=True),)), []))
+
+
+def test_a_trouble_of_a_kind_without_words_needs_a_look_too():
+    [reason] = needs_look(replace(PAPER, marks=(replace(WRONG, trouble="forged"),)), [])
+    assert "5.2" in reason and "forged" in reason
 
 
 def test_edits_outputs_interruptions_and_copies_need_a_look():
@@ -96,7 +110,9 @@ def test_every_link_leads_to_a_page_whatever_students_are_called(tmp_path):
     papers = [replace(PAPER, student=name) for name in ("ada", "a b", "50% #1?", "Jürgen & <b>", "=x")]
     for paper in papers:
         write_feedback(paper, tmp_path / "feedback")
-    links = re.findall(r'href="([^"]+)"', report(tmp_path, papers, copies=[replace(COPY, student_b="50% #1?")]))
+    links = re.findall(
+        r'href="([^"]+)"', report(tmp_path, papers, copies=[replace(COPY, student_b=Person("50% #1?").folder)])
+    )
     assert len(links) >= len(papers) + 2
     assert all((tmp_path / unquote(link)).is_file() and not {*"#?&<"} & {*link} for link in links)
 

@@ -100,8 +100,10 @@ def test_the_words_of_a_person_are_there(tmp_path):
 
 
 def test_findings_and_answers_stay_with_the_instructor(tmp_path):
-    told = page(replace(PAPER, findings=("course_lib is used.",), answers={"5.1": "secret_answer"}), tmp_path)
-    assert "course_lib" not in told.text and "secret_answer" not in told.text
+    marks = (replace(MARKS[0], finding="forged_report"), *MARKS[1:])
+    paper = replace(PAPER, marks=marks, findings=("course_lib is used.",), answers={"5.1": "secret_answer"})
+    told = write_feedback(paper, tmp_path).read_text()
+    assert not any(words in told for words in ("course_lib", "secret_answer", "forged_report"))
 
 
 def test_a_file_that_could_not_be_read_is_explained_once(tmp_path):

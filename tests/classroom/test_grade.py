@@ -60,7 +60,7 @@ def test_an_interrupted_paper_goes_on_where_it_stopped(tmp_path, hand_in, grade)
 
 def command(tmp_path: Path, lesson: Path, *more: str) -> list[str]:
     """Arguments of ``course`` that grade the class in ``tmp_path``."""
-    where = ["--out", str(tmp_path / "grades"), "--notebooks", str(lesson.parent)]
+    where = ["--out", str(tmp_path / "grades"), "--notebooks", str(lesson.parent), "--as-root"]
     return ["grade", str(tmp_path / "class"), *where, *more]
 
 

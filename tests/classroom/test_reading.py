@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from course_lib.classroom.grading import cells
+from course_lib.classroom import notebooks
 from course_lib.classroom.grading.reading import Reading, read
 from course_lib.classroom.release import student_edition, text_of
 from course_lib.paths import ROOT
@@ -150,7 +150,7 @@ def test_what_cannot_be_graded_is_said_in_a_sentence(content, problem):
 
 def test_a_file_that_is_too_large_is_not_read(monkeypatch):
     content = json.dumps(notebook()).encode()
-    monkeypatch.setattr(cells, "MOST_BYTES", len(content))
+    monkeypatch.setattr(notebooks, "MOST_BYTES", len(content))
     assert not read(content, edition()).problem
     assert "larger than" in read(content + b" ", edition()).problem
 

@@ -215,7 +215,7 @@ USERS = np.array([1.0, 2.0, 3.0])
         (lambda: power_proportions(0.1, 0.2, 0), "at least one user"),
         (lambda: sample_size_means(0, 1), "sd above 0"),
         (lambda: sample_size_means(1, 0), "not 0"),
-        (lambda: sample_size_means(1, NAN), "got 1 and nan"),
+        (lambda: sample_size_means(1, NAN), "difference is a number; got nan"),
         (lambda: mean_test(USERS, [1.0, NAN, 2.0]), "missing or infinite"),
         (lambda: mean_test([], USERS), "at least 2 values"),
         (lambda: mean_test(USERS, [1.0]), "at least 2 values"),

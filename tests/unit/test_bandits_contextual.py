@@ -213,9 +213,10 @@ def test_features_with_holes_or_of_the_wrong_shape_are_refused():
 
 def test_settings_and_simulations_that_make_no_sense_are_refused():
     world = a_world()
-    for policy in (LinUCB(width=-1), LinUCB(ridge=0), LinearThompson(width=np.nan), DisjointLinUCB(ridge=-2)):
-        with pytest.raises(CourseError, match="width is a number of at least 0"):
-            visit(policy, world, 10, [1])
+    for policy in (LinUCB, LinearThompson, DisjointLinUCB):
+        for wrong in ({"width": -1}, {"ridge": 0}, {"width": np.nan}, {"ridge": True}):
+            with pytest.raises(CourseError, match=f"{next(iter(wrong))} is "):
+                policy(**wrong)
     for rounds, seeds in ((0, [1]), (5, [])):
         with pytest.raises(CourseError, match="at least one round and one seed"):
             visit(LinUCB(), world, rounds, seeds)

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_lib.bandits import q_learning
+from course_lib.bandits.session_state import checked_choice
 from course_lib.bandits.sessions import (
     Features,
     State,
     Visitors,
     World,
-    checked_policy,
     greedy,
     kinship,
     likes,
@@ -171,7 +171,7 @@ def test_impossible_worlds_are_refused(wrong):
 )
 def test_a_policy_that_is_no_distribution_is_refused(p):
     with pytest.raises(CourseError, match="policy"):
-        checked_policy(p, (4, 5))
+        checked_choice(p, (4, 5))
     with pytest.raises(CourseError):
         simulate(WORLD, lambda state: p, USERS[:4], 1)
 
@@ -179,7 +179,7 @@ def test_a_policy_that_is_no_distribution_is_refused(p):
 def test_other_bad_input_is_refused():
     with pytest.raises(CourseError, match="NaN"):
         surely(np.array([[0.1, np.nan]]))
-    with pytest.raises(CourseError, match="users is"):
+    with pytest.raises(CourseError, match="users are ids from 0"):
         simulate(WORLD, uniform, np.array([20]), 1)
     with pytest.raises(CourseError, match="γ"):
         simulate(WORLD, uniform, USERS[:3], 1).discounted(1.1)

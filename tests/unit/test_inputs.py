@@ -48,6 +48,11 @@ def test_every_way_to_write_texts_down_means_the_same(way):
     assert inputs.texts("texts", way(["b", "a"])) == ["b", "a"]
 
 
+def test_a_seed_is_numpys():
+    for seed in (3, np.int64(3), [3, 1], (3, 1), np.array([3, 1])):
+        assert inputs.generator(seed).random() == np.random.default_rng(seed).random()
+
+
 def test_a_tensor_that_learns_is_read():
     assert inputs.array("scores", torch.ones(2, requires_grad=True)).tolist() == [1, 1]
 
@@ -69,6 +74,14 @@ def test_a_tensor_that_learns_is_read():
         (lambda: inputs.texts("texts", ["a", None]), "number 1 is None"),
         (lambda: inputs.texts("texts", pd.Series(["a", np.nan])), "number 1 is nan"),
         (lambda: inputs.texts("texts", []), "at least one"),
+        (lambda: inputs.texts("texts", {"a": "b"}), "a list of strings; got a dict"),
+        (lambda: inputs.texts("texts", {"a"}), "got a set"),
+        (lambda: inputs.texts("texts", pd.DataFrame({"text": ["a"]})), "got a DataFrame"),
+        (lambda: inputs.texts("texts", None), "got a NoneType"),
+        (lambda: inputs.choice("metric", "f2", ("auc",)), "no metric 'f2': choose one of auc"),
+        (lambda: inputs.generator(-1), "seed is at least 0; got -1"),
+        (lambda: inputs.generator([1, -1]), "a seed is at least 0"),
+        (lambda: inputs.generator(None), "whole number; got None"),
         (lambda: inputs.same_length(texts=[1], labels=[1, 2]), "1 texts, 2 labels"),
         (lambda: inputs.number("lam", 0, above=0), "lam is above 0; got 0"),
         (lambda: inputs.number("p", 1.5, at_least=0, at_most=1), "at least 0 and at most 1; got 1.5"),

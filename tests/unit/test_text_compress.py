@@ -98,7 +98,7 @@ def test_shortened_to_all_its_layers_a_model_says_the_same(small):
 
 @pytest.mark.parametrize("layers", [[], [3], [-1], [0, 7]])
 def test_layers_that_a_model_does_not_have_are_refused(small, layers):
-    with pytest.raises(CourseError, match="positions from 0 to 2, at least one"):
+    with pytest.raises(CourseError, match=r"layers are ids from 0 to 2|layers 0 to 2; got none"):
         compress.shortened(small.model_, layers)
 
 
@@ -195,7 +195,7 @@ def test_labels_that_no_student_can_learn_are_refused(teacher):
             DistilledClassifier(teacher, [0]).fit(texts, labels, (TEXTS, LABELS))
     with pytest.raises(CourseError, match="not been fitted"):
         DistilledClassifier(BertClassifier(2), [0]).fit(TEXTS, None, (TEXTS, None))
-    with pytest.raises(CourseError, match="positions from 0 to 5"):
+    with pytest.raises(CourseError, match="layers are ids from 0 to 5"):
         DistilledClassifier(teacher, [6]).fit(TEXTS, None, (TEXTS, None))
 
 
@@ -256,6 +256,7 @@ def test_an_encoder_in_8_bits_keeps_its_manners_and_its_directions(encoder):
 def test_a_holder_keeps_its_own_model_when_another_takes_its_place_in_a_copy(teacher, encoder):
     for holder, attribute in ((teacher, "model_"), (encoder, "model")):
         own, other = getattr(holder, attribute), nn.Identity()
+        other.config = own.config
         twin = compress.shrunk(holder, other)
         assert type(twin) is type(holder) and getattr(twin, attribute) is other and getattr(holder, attribute) is own
 
@@ -282,7 +283,7 @@ def test_pruning_zeroes_exactly_the_share_that_is_smallest(small, share):
 
 @pytest.mark.parametrize("share", [-0.1, 1, 1.5, np.nan])
 def test_a_share_that_leaves_nothing_or_is_none_is_refused(small, share):
-    with pytest.raises(CourseError, match="share is from 0 to below 1"):
+    with pytest.raises(CourseError, match=r"share is (at least 0 and below 1|a number)"):
         compress.without_small_weights(small.model_, share)
 
 
@@ -319,9 +320,10 @@ def test_importance_has_a_row_of_length_one_for_each_layer_and_a_head_nobody_hea
     assert not deaf.model_.bert.encoder.layer[0].attention.output.dense._forward_pre_hooks
 
 
-def test_the_hooks_go_even_when_something_fails(small):
-    with pytest.raises(IndexError):
-        compress.head_importance(small, TEXTS, LABELS[:3])
+def test_the_hooks_go_even_when_something_fails(small, monkeypatch):
+    monkeypatch.setattr(torch.autograd, "grad", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        compress.head_importance(small, TEXTS, LABELS)
     assert not any(part._forward_pre_hooks for part in small.model_.modules())
 
 

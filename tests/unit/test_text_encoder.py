@@ -87,8 +87,12 @@ def test_no_texts_give_no_rows(encoder):
 
 
 def test_a_single_string_or_a_missing_text_is_refused(encoder):
-    for wrong in ("one text", ["fine", None], [float("nan")]):
-        with pytest.raises(CourseError, match="list of strings"):
+    for wrong, words in (
+        ("one text", r"wrap one text as \[text\]"),
+        (["fine", None], "1 is None"),
+        ([np.nan], "0 is nan"),
+    ):
+        with pytest.raises(CourseError, match=words):
             encoder.encode(wrong)
 
 

@@ -190,8 +190,8 @@ def test_long_and_awkward_texts_are_cut_and_scored(model):
 
 
 def test_mistakes_are_named(model):
-    for wrong in ("one text", ["fine", None]):
-        with pytest.raises(CourseError, match=r"wrap one text as \[text\]"):
+    for wrong, told in (("one text", r"wrap one text as \[text\]"), (["fine", None], "number 1 is None")):
+        with pytest.raises(CourseError, match=told):
             model.score(wrong)
     for nothing in ([], ["", "  "]):
         with pytest.raises(CourseError, match="no word to hide"):

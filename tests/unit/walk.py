@@ -265,7 +265,9 @@ def judged(trial: Trial, uses: Uses, place: tuple[str, str], valid: Any, model: 
 def check(target: Target, pantry: Pantry, varies: Iterable[str] = ()) -> None:
     """Try everything on every parameter of ``target``. varies: those whose results are times, never twice the same."""
     uses, wrong = Uses(target, pantry), []
-    places = [(part, p) for part, signature in uses.parts.items() for p in signature.parameters.values() if tried(p)]
+    starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = [(part, p) for part, signature in uses.parts.items() for p in signature.parameters.values()]
+    places = [(part, p) for part, p in parameters if tried(p) and p.kind not in starred]
     if not places:
         return
     how, valid = outcome(lambda: uses.result({}))

@@ -14,7 +14,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from course_lib.classroom.grading.copies import Pair
-from course_lib.classroom.grading.feedback import ENVIRONMENT, TROUBLE, share, title_of
+from course_lib.classroom.grading.feedback import ENVIRONMENT, NOT_GRADED, TROUBLE, share, title_of
+from course_lib.classroom.grading.people import Person
 from course_lib.classroom.grading.results import Paper
 from course_lib.paths import write_atomic
 from course_lib.plots import COLOURS, use_style
@@ -39,10 +40,12 @@ def write_report(
     problems: Sequence[str],
     folder: Path,
     titles: Mapping[str, str] | None = None,
+    without: Sequence[Person] = (),
 ) -> Path:
     """Write ``folder``/report.html about the whole class; returns the file.
 
     problems: sentences about what could not be collected or merged. titles: {lesson: title}, as in `write_feedback`.
+    without: students of whom nothing could be graded.
     """
     names = {lesson: title_of(lesson, titles or {}) for lesson in sorted({paper.lesson for paper in papers})}
     exercises = exercise_table(papers)
@@ -50,15 +53,17 @@ def write_report(
     mean = 100 * float(np.mean([share(paper) for paper in papers])) if papers else 0.0
     pictures = [picture(*drawn) for drawn in (draw_scores(papers, names), draw_hardest(exercises))] if papers else []
     page = ENVIRONMENT.get_template("class_report.html.j2").render(
-        n_students=len({paper.student for paper in papers}),
+        n_students=len({paper.person.key for paper in papers} | {who.key for who in without}),
         n_papers=len(papers),
         mean=mean,
-        looks=sorted(looks, key=lambda look: (look[0].student, look[0].lesson)),
+        looks=sorted(looks, key=lambda look: (look[0].person.order, look[0].lesson)),
         pictures=pictures,
         exercises=exercises.to_dict("records"),
         mistakes=common_mistakes(papers)[:COMMON],
         copies=sorted(copies, key=lambda pair: (-pair.likeness, pair.lesson, pair.student_a, pair.student_b)),
-        students=student_table(papers, list(names), {(paper.student, paper.lesson) for paper, _ in looks}),
+        students=student_table(papers, list(names), {(paper.person.key, paper.lesson) for paper, _ in looks}),
+        without=sorted(without, key=lambda who: who.order),
+        not_graded=NOT_GRADED,
         worth={lesson: max(paper.of for paper in papers if paper.lesson == lesson) for lesson in names},
         names=names,
         machines=machines(papers),
@@ -72,19 +77,21 @@ def write_report(
 
 def needs_look(paper: Paper, copies: Sequence[Pair]) -> list[str]:
     """Why a person should look at ``paper``; empty if there is no need. What a person has marked is settled."""
-    reasons = [] if paper.done else ["Its grading was interrupted."]
-    for kind, words in TROUBLE.items():
-        told = kind == "error" or (kind == "missing" and paper.findings)  # a plain mistake; a finding tells it
-        labels = [mark.label for mark in paper.marks if mark.trouble == kind and not mark.by_hand]
-        if labels and not told:
-            reasons.append(f"The answer to {', '.join(labels)} {words}.")
+    marks = [mark for mark in paper.marks if not mark.by_hand]
+    reasons = [f"Exercise {mark.label}: {mark.finding}" for mark in marks if mark.finding]
+    reasons += [] if paper.done else ["Its grading was interrupted."]
+    for kind in dict.fromkeys(mark.trouble for mark in marks):
+        told = kind in ("", "error") or (kind == "missing" and paper.findings)  # a plain mistake; a finding tells it
+        labels = [mark.label for mark in marks if mark.trouble == kind]
+        if not told:  # of whatever kind: a kind of trouble that has no words here needs a look all the same
+            reasons.append(f"The answer to {', '.join(labels)} {TROUBLE.get(kind, f'had to be stopped ({kind})')}.")
     reasons += [finding for finding in paper.findings if not finding.startswith(QUIET)]
     if paper.reproduces == "no":
         more = f" (and {len(paper.differences) - 1} more)" if len(paper.differences) > 1 else ""
         reasons.append(f"Its outputs are not those of the replay: {'; '.join(paper.differences[:1])}{more}.")
     for pair in copies:
-        if pair.lesson == paper.lesson and paper.student in (pair.student_a, pair.student_b):
-            other = pair.student_b if paper.student == pair.student_a else pair.student_a
+        if pair.lesson == paper.lesson and paper.person.folder in (pair.student_a, pair.student_b):
+            other = pair.student_b if paper.person.folder == pair.student_a else pair.student_a
             reasons.append(f"Alike to {other}'s in {', '.join(pair.exercises)} ({pair.likeness:.0%}).")
     return reasons
 
@@ -116,18 +123,18 @@ def common_mistakes(papers: Sequence[Paper]) -> list[tuple[str, str, int]]:
 
 
 def student_table(
-    papers: Sequence[Paper], lessons: Sequence[str], looks: set[tuple[str, str]]
-) -> list[tuple[str, list[tuple[Paper | None, float, bool]], float]]:
+    papers: Sequence[Paper], lessons: Sequence[str], looks: set[tuple[tuple[str, str], str]]
+) -> list[tuple[Person, list[tuple[Paper | None, float, bool]], float]]:
     """For each student, by name: the paper of each of ``lessons`` (None if not handed in), its share of points and
     whether it is among ``looks``; then the total of points."""
-    found = {(paper.student, paper.lesson): paper for paper in papers}
+    found = {(paper.person.key, paper.lesson): paper for paper in papers}
     table = []
-    for student in sorted({paper.student for paper in papers}):
-        row = [found.get((student, lesson)) for lesson in lessons]
+    for who in sorted({paper.person.key: paper.person for paper in papers}.values(), key=lambda who: who.order):
+        row = [found.get((who.key, lesson)) for lesson in lessons]
         cells = [
-            (paper, share(paper) if paper else 0.0, bool(paper and (student, paper.lesson) in looks)) for paper in row
+            (paper, share(paper) if paper else 0.0, bool(paper and (who.key, paper.lesson) in looks)) for paper in row
         ]
-        table.append((student, cells, sum(paper.points for paper in row if paper)))
+        table.append((who, cells, sum(paper.points for paper in row if paper)))
     return table
 
 
@@ -138,9 +145,9 @@ def machines(papers: Sequence[Paper]) -> list[tuple[str, list[tuple[str, int]]]]
     return [(kind, counts.most_common(10)) for kind, counts in told.items() if counts]
 
 
-def link(student: str, lesson: str) -> str:
-    """Where the feedback page is, as the report's links say it."""
-    return f"feedback/{quote(student, safe='')}/{quote(lesson, safe='')}.html"
+def link(folder: str, lesson: str) -> str:
+    """Where the feedback page is, as the report's links say it. folder: the student's."""
+    return f"feedback/{quote(folder, safe='')}/{quote(lesson, safe='')}.html"
 
 
 # -- pictures ----------------------------------------------------------------------------------------------------------

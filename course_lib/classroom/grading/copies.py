@@ -34,7 +34,10 @@ Tokens = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Pair:
-    """Two students with alike answers to ``exercises`` of one lesson; likeness: from 0 to 1, 1 is the same code."""
+    """Two students with alike answers to ``exercises`` of one lesson; likeness: from 0 to 1, 1 is the same code.
+
+    Students go by the names of their folders, which are no two people's.
+    """
 
     lesson: str
     student_a: str
@@ -63,7 +66,7 @@ def _of_lesson(
 ) -> Iterator[Pair]:
     labels = dict.fromkeys(label for paper in papers for label in paper.answers)
     prints = {label: _answers(label, papers, given.get(label, set())) for label in labels}
-    wrong = {(p.student, mark.label) for p in papers for mark in p.marks if mark.mark == "✘" and not mark.mistake}
+    wrong = {(p.person.folder, mark.label) for p in papers for mark in p.marks if mark.mark == "✘" and not mark.mistake}
     enough = EVIDENCE + log2(max(1, len(papers) * (len(papers) - 1) / 2))
     bits: dict[str, dict[int, float]] = {}
     shared: dict[tuple[str, str], float] = defaultdict(float)  # bits of the rare fingerprints that two students share
@@ -96,7 +99,7 @@ def _of_lesson(
 
 def _answers(label: str, papers: Sequence[Paper], given: set[Tokens]) -> dict[str, set[int]]:
     """{student: fingerprints of the answer to ``label``}, by name, of those who have written anything."""
-    found = {paper.student: fingerprints(paper.answers.get(label, ""), given) for paper in papers}
+    found = {paper.person.folder: fingerprints(paper.answers.get(label, ""), given) for paper in papers}
     return {student: found[student] for student in sorted(found) if found[student]}
 
 

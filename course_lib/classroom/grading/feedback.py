@@ -1,17 +1,20 @@
 """A page for each student and lesson: what was right, what was not and why, in a file that needs nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
 
+from course_lib.classroom.grading.people import Person
 from course_lib.classroom.grading.results import Paper
 from course_lib.paths import write_atomic
 
 ENVIRONMENT = jinja2.Environment(loader=jinja2.PackageLoader("course_lib.classroom"), autoescape=True)
+NOT_GRADED = "not_graded"  # the page of what was handed in and is no notebook of a lesson
 MOST = 5  # differences of outputs that a page lists
 TROUBLE = {
     "time": "took longer than allowed",
+    "budget": "came after the time for the whole lesson was used up",
     "memory": "needed more memory than allowed",
     "output": "printed more than allowed",
     "died": "ended its process",
@@ -35,7 +38,15 @@ def write_feedback(paper: Paper, folder: Path, titles: Mapping[str, str] | None 
         trouble=TROUBLE,
         most=MOST,
     )
-    path = folder / paper.student / f"{paper.lesson}.html"
+    path = folder / paper.person.folder / f"{paper.lesson}.html"
+    write_atomic(path, page)
+    return path
+
+
+def write_reasons(who: Person, reasons: Sequence[str], folder: Path) -> Path:
+    """Write why files of a student's were not graded to ``folder``/STUDENT/not_graded.html; returns the file."""
+    page = ENVIRONMENT.get_template("not_graded.html.j2").render(student=who.label, reasons=reasons)
+    path = folder / who.folder / f"{NOT_GRADED}.html"
     write_atomic(path, page)
     return path
 

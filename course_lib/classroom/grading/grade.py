@@ -1,45 +1,46 @@
 """Grade a class: who handed in what, what of it is graded already, the rest side by side, then the pages.
 
-What grading leaves in its folder: grades.csv, report.html, feedback/STUDENT/LESSON.html, and papers/ for the next time.
+What grading leaves in the folder of a class: grades.csv, report.html, feedback/STUDENT/LESSON.html, and papers/ for the
+next time. Who is not in this grading has no page there.
 """
 
 import hashlib
+import json
+import os
 import secrets
-import signal
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing import active_children, get_context
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import nbformat
 from nbformat import NotebookNode
 
 from course_lib.classroom import report
-from course_lib.classroom.grading import replay
+from course_lib.classroom.grading.class_folder import claim, remove_others, renamed
 from course_lib.classroom.grading.class_report import write_report
 from course_lib.classroom.grading.copies import likely_copies
-from course_lib.classroom.grading.feedback import write_feedback
-from course_lib.classroom.grading.hand import apply_hand, grades_csv, read_hand
+from course_lib.classroom.grading.feedback import write_feedback, write_reasons
+from course_lib.classroom.grading.hand import GIVEN, apply_hand, grades_csv, read_given, read_hand
 from course_lib.classroom.grading.reading import read
 from course_lib.classroom.grading.replay import Job, Script, unreadable
 from course_lib.classroom.grading.results import Paper, load, save
 from course_lib.classroom.grading.sandbox import bubblewrap
-from course_lib.classroom.grading.submissions import Submission, collect
+from course_lib.classroom.grading.shown import check_packages
+from course_lib.classroom.grading.submissions import Collected, Submission, collect
 from course_lib.classroom.grading.walls import STANDARD, Limits
-from course_lib.classroom.process import end_children
+from course_lib.classroom.grading.workers import run_here, run_on_cluster
 from course_lib.classroom.release import label_of, student_edition, tagged
 from course_lib.errors import CourseError
+from course_lib.exercises import exercise
 from course_lib.paths import write_atomic
 
-if TYPE_CHECKING:
-    from distributed import Client
-
+AS_ROOT = (
+    "You are root: what gets through a wall would be root too, and the system does not limit the threads of root. "
+    "Grade as an ordinary user; where there is nothing else, as in a container, --as-root grades all the same."
+)
 MOST = 100  # students for whom a lesson runs once
+MADE_ANEW = {"people", "layouts", "intake", "submissions", "hand", "copies", "feedback", "class_report", "class_folder"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,12 @@ class Settings:
     scheduler: str = ""  # of a Dask cluster
     limits: Limits = STANDARD
     trust: bool = False
+    zip_names: str = ""  # the encoding of names in zips that are not UTF-8
+    as_root: bool = False
+
+    def private(self, place: Path) -> tuple[Path, ...]:
+        """Folders that no student's code may see when the class in ``place`` is graded."""
+        return (place.parent, self.out, self.hand.parent, self.secret.parent)
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,11 @@ class Lesson:
         labels = tuple(label_of(cell) for cell in notebook.cells if tagged(cell, "check"))
         return cls(path.stem, report.opening(notebook)[0], text, student_edition(notebook), labels)
 
+    @property
+    def worth(self) -> dict[str, int]:
+        """The points of each of its exercises."""
+        return {label: exercise(label).points for label in self.labels}
+
 
 def grade_class(place: Path, lessons: Sequence[Path], settings: Settings, say: Callable[[str], None]) -> list[Paper]:
     """Grade what lies in ``place``, a folder or a zip, and write the pages; returns the papers with hand marks merged.
@@ -80,18 +92,18 @@ def grade_class(place: Path, lessons: Sequence[Path], settings: Settings, say: C
     What has been graded before, and has not changed since, is not run again. Raises CourseError where nothing can be
     graded, and, after all pages are written, where a lesson could not be.
     """
-    if not (settings.trust or settings.scheduler):
-        bubblewrap()  # says so at once where there is none
+    check_walls(place, settings)
     known = {path.stem: Lesson.of(path) for path in lessons}
-    secret = class_secret(settings.secret)
     with tempfile.TemporaryDirectory(prefix="submissions-") as scratch:
-        submissions, problems = collect(place, list(known), Path(scratch))
-        papers, jobs = sort_out(submissions, known, secret, settings)
+        handed_in = collect(place, list(known), Path(scratch), settings.zip_names)
+        read_hand(settings.hand)  # says so now where it is no table
+        secret = class_secret(settings.secret)  # nothing is written before all this is found
+        claim(settings.out, place)
+        papers, jobs = sort_out(handed_in.submissions, known, secret, settings)
     n = sum(len(job.scripts) for job in jobs)
-    students = sorted({one.student for one in submissions})
-    say(f"Notebooks: {len(submissions)}, students: {len(students)}, to be graded: {n}.")
+    say(f"Notebooks: {len(handed_in.submissions)}, students: {len(handed_in.people)}, to be graded: {n}.")
     failed = []
-    for name, result in run_jobs(jobs, settings):
+    for name, result in run_jobs(jobs, settings, place):
         if isinstance(result, CourseError):
             failed.append(f"{name}: {result}")
             say(failed[-1])
@@ -100,18 +112,30 @@ def grade_class(place: Path, lessons: Sequence[Path], settings: Settings, say: C
             save(paper, settings.out / "papers")
         papers += result
         say(f"{name}: {len(result)} graded")
-    papers = write_pages(papers, known, settings, students, [*problems, *failed])
+    handed_in.problems += failed
+    papers = write_pages(papers, known, settings, handed_in)
     if failed:
         raise CourseError(f"Not everything could be graded; the rest is in {settings.out}. {' '.join(failed)}")
     return papers
 
 
+def check_walls(place: Path, settings: Settings) -> None:
+    """Raises CourseError, before anything of the class is read, where its code would not be kept apart here."""
+    if os.name == "posix" and os.geteuid() == 0 and not settings.as_root:
+        raise CourseError(AS_ROOT)
+    if not (settings.trust or settings.scheduler):
+        check_packages(bubblewrap(private=settings.private(place)))
+
+
 def class_secret(path: Path) -> str:
     """The secret of the class in the file ``path``, which is made if it is not there: who has it knows all inputs."""
-    if not path.exists():
-        write_atomic(path, secrets.token_hex(16) + "\n")
-        path.chmod(0o600)
-    secret = path.read_text(encoding="utf-8").strip()
+    try:
+        if not path.exists():
+            write_atomic(path, secrets.token_hex(16) + "\n")
+            path.chmod(0o600)
+        secret = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        secret = ""
     if len(secret) < 8:
         raise CourseError(
             f"{path} holds no secret: delete it, and the next grading makes one, with other hidden inputs."
@@ -126,28 +150,11 @@ def sort_out(
     done: list[Paper] = []
     pending: dict[str, list[Script]] = {}
     for one in submissions:
-        lesson, content = lessons[one.lesson], one.path.read_bytes()
-        digest = _digest(content, lesson.text, secret, settings)
-        paper = _known(settings.out / "papers" / one.student / f"{one.lesson}.json", digest)
-        if paper and paper.done:
-            done.append(paper)
-            continue
-        reading = read(content, lesson.edition)
-        answers = {cell.name: cell.source for cell in reading.cells if cell.kind == "exercise"}
-        paper = paper or Paper(
-            one.student,
-            one.lesson,
-            (),
-            reading.findings,
-            about=reading.about,
-            answers=answers,
-            digest=digest,
-            done=False,
-        )
-        if reading.problem:
-            done.append(unreadable(paper, lesson.labels, reading.problem))
+        begun = _begin(one, lessons[one.lesson], secret, settings)
+        if isinstance(begun, Paper):
+            done.append(begun)
         else:
-            pending.setdefault(one.lesson, []).append(Script(reading, paper))
+            pending.setdefault(one.lesson, []).append(begun)
     folder = None if settings.scheduler else settings.out / "papers"
     batches = [
         (lesson, tuple(scripts[i : i + MOST]))
@@ -162,78 +169,62 @@ def sort_out(
     return done, jobs
 
 
-def _known(path: Path, digest: str) -> Paper | None:
-    """The paper of an earlier run, if the grade depends on nothing that has changed since."""
-    paper = load(path) if path.exists() else None
-    return paper if paper and paper.digest == digest else None
+def _begin(one: Submission, lesson: Lesson, secret: str, settings: Settings) -> Paper | Script:
+    """What is left to grade of a notebook; its paper where there is nothing."""
+    who = one.person
+    if one.path is None:
+        return unreadable(Paper(who.name, one.lesson, (), id=who.id), lesson.labels, one.problem)
+    content = one.path.read_bytes()
+    digest = _digest(content, lesson.text, secret, settings)
+    paper = _known(settings.out / "papers" / who.folder / f"{one.lesson}.json", digest, lesson.worth)
+    if paper and paper.done:
+        return replace(paper, student=who.name, id=who.id)
+    reading = read(content, lesson.edition)
+    answers = {cell.name: cell.source for cell in reading.cells if cell.kind == "exercise"}
+    paper = paper or Paper(who.name, one.lesson, (), reading.findings, about=reading.about, answers=answers)
+    paper = replace(paper, student=who.name, id=who.id, digest=digest, done=False)
+    return unreadable(paper, lesson.labels, reading.problem) if reading.problem else Script(reading, paper)
+
+
+def _known(path: Path, digest: str, worth: Mapping[str, int]) -> Paper | None:
+    """The paper of an earlier run, if that is whole and the grade depends on nothing that has changed since."""
+    try:
+        paper = load(path, worth)
+    except CourseError:
+        return None
+    return paper if paper.digest == digest else None
 
 
 def _digest(content: bytes, lesson: str, secret: str, settings: Settings) -> str:
     digest = hashlib.sha256(content)
     digest.update(repr((lesson, secret, settings.limits, settings.trust)).encode())
-    for folder in ("exercises", "classroom/grading"):  # what is right, and how that is found out
-        for path in sorted((Path(__file__).parents[2] / folder).glob("*.py")):
-            if path.stem not in ("hand", "copies", "feedback", "class_report"):  # made anew each time
+    for files in ("exercises/*.py", "classroom/grading/*.py", "classroom/notebooks.py"):  # what is right, and how found
+        for path in sorted(Path(__file__).parents[2].glob(files)):
+            if path.stem not in MADE_ANEW:
                 digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def run_jobs(jobs: Sequence[Job], settings: Settings) -> Iterator[tuple[str, list[Paper] | CourseError]]:
+def run_jobs(jobs: Sequence[Job], settings: Settings, place: Path) -> Iterator[tuple[str, list[Paper] | CourseError]]:
     """The lesson and the papers of each of ``jobs`` as they are done, or the reason why there are none."""
     if not jobs:
-        return
-    with executor(settings) as pool:
-        waiting = {pool.submit(replay.grade, job): job for job in jobs}
-        for future in as_completed(waiting):
-            try:
-                yield waiting[future].lesson, future.result()
-            except CourseError as error:
-                yield waiting[future].lesson, error
-            except BrokenProcessPool:
-                yield waiting[future].lesson, CourseError("its process was ended from outside; memory may be short.")
-            except Exception as error:  # of the grader itself; the other lessons are graded all the same
-                yield waiting[future].lesson, CourseError(f"grading fails with {type(error).__name__}: {error}.")
-
-
-@contextmanager
-def executor(settings: Settings) -> Iterator[Executor]:
-    """Processes of this machine, or a Dask cluster. Raises CourseError where that does not answer."""
-    if settings.scheduler:
-        with dask_client(settings.scheduler) as client:
-            yield client.get_executor(pure=False)
-        return
-    ignore = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of the process that starts the workers
-    with ProcessPoolExecutor(settings.workers, get_context("spawn"), signal.signal, ignore) as pool:
-        try:
-            yield pool
-        except BaseException:
-            for worker in active_children():  # what is graded by then is kept
-                end_children(worker.pid)
-                worker.kill()
-            raise
-
-
-def dask_client(address: str) -> "Client":
-    """The client of the Dask cluster whose scheduler is at ``address``."""
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise CourseError("Grading on a Dask cluster needs its client: pip install distributed.") from error
-    try:
-        return Client(address, timeout=10)
-    except (OSError, ValueError) as error:
-        raise CourseError(f"No Dask scheduler answers at {address}: is the address right?") from error
+        return iter(())
+    walled = [replace(job, private=settings.private(place)) for job in jobs]
+    return run_on_cluster(walled, settings.scheduler) if settings.scheduler else run_here(walled, settings.workers)
 
 
 def write_pages(
-    papers: Sequence[Paper],
-    lessons: dict[str, Lesson],
-    settings: Settings,
-    students: Sequence[str],
-    problems: Sequence[str],
+    papers: Sequence[Paper], lessons: dict[str, Lesson], settings: Settings, handed_in: Collected
 ) -> list[Paper]:
-    """Merge the hand marks and write grades.csv, the feedback pages and report.html; returns the merged papers."""
-    merged, unmatched = apply_hand(sorted(papers, key=lambda p: (p.student, p.lesson)), read_hand(settings.hand))
+    """Merge the hand marks and write grades.csv, the feedback pages and report.html; returns the merged papers.
+
+    Pages and papers of whoever is not among those who ``handed_in`` go away.
+    """
+    out, people = settings.out, handed_in.people
+    given = read_given(out / "papers" / GIVEN)
+    hand = read_hand(settings.hand)
+    merged, unmatched = apply_hand(sorted(papers, key=lambda p: (p.person.order, p.lesson)), hand, people, given)
+    write_atomic(out / "papers" / GIVEN, json.dumps(given, ensure_ascii=False, indent=1) + "\n")
     stubs = {
         label: cell.source
         for lesson in lessons.values()
@@ -241,8 +232,19 @@ def write_pages(
     }
     copies = likely_copies(merged, stubs)
     titles = {lesson.name: lesson.title for lesson in lessons.values()}
-    for paper in merged:
-        write_feedback(paper, settings.out / "feedback", titles)
-    write_report(merged, copies, [*problems, *unmatched], settings.out, titles)
-    write_atomic(settings.out / "grades.csv", grades_csv(merged, list(lessons), students, copies))
+    graded = {(paper.person.key, paper.lesson) for paper in merged}
+    kept = [write_feedback(paper, out / "feedback", titles) for paper in merged]
+    kept += [write_reasons(who, told, out / "feedback") for who, told in handed_in.reasons.items() if told]
+    kept += [
+        out / kind / one.person.folder / f"{one.lesson}{ending}"
+        for one in handed_in.submissions
+        for kind, ending in (("papers", ".json"), ("feedback", ".html"))
+    ]
+    problems = [*handed_in.problems, *renamed(out, people), *unmatched]
+    remove_others(out, kept)
+    without = [who for who in people if not any(one.person.key == who.key for one in handed_in.submissions)]
+    write_report(merged, copies, problems, out, titles, without)
+    ungraded = [(one.person, one.lesson) for one in handed_in.submissions if (one.person.key, one.lesson) not in graded]
+    worth = {lesson.name: sum(lesson.worth.values()) for lesson in lessons.values()}
+    write_atomic(out / "grades.csv", grades_csv(merged, worth, people, copies, ungraded))
     return merged

@@ -68,6 +68,7 @@ def stopped_words(attempt: Attempt, limits: Limits) -> str:
     """Why the answers of ``attempt`` end where they do, for the student."""
     return {
         "time": f"no answer within {limits.seconds:g} seconds",
+        "budget": f"no answer before the {limits.budget_s:g} seconds for one student's whole lesson were used up",
         "output": f"more than {limits.output_mb:g} MB of output",
         "died": "the end of the whole process",
         "error": attempt.words,

@@ -8,23 +8,9 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from course_lib.classroom.grading.cells import (
-    Ours,
-    Pairs,
-    Stored,
-    as_dict,
-    as_text,
-    clean,
-    listed,
-    match,
-    our_cells,
-    parse,
-    places,
-    same,
-    stored_cells,
-    tags_of,
-)
+from course_lib.classroom.grading.cells import Ours, Pairs, match, our_cells, same
 from course_lib.classroom.grading.reproduce import shown
+from course_lib.classroom.notebooks import Stored, as_dict, as_text, clean, listed, parse, places, stored_cells, tags_of
 from course_lib.classroom.report import opening
 
 BANNER = "papermill-error-cell-tag"  # `course_lib.classroom.run` has it too, and takes a second to import

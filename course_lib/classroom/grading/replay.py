@@ -46,13 +46,14 @@ class Job:
     trust: bool = False
     threads: int = 1
     folder: Path | None = None
+    private: tuple[Path, ...] = ()  # folders that no student's code may see
 
 
 def grade(job: Job) -> list[Paper]:
     """The papers of ``job``'s scripts. Raises CourseError where the lesson itself does not run in the sandbox."""
     lesson = nbformat.reads(job.notebook, as_version=4)
     replayed: dict[str, str] = {}
-    with Sandbox(job.limits, job.trust, job.threads) as box:
+    with Sandbox(job.limits, job.trust, job.threads, job.private) as box:
         for cell in student_edition(lesson).cells:
             if cell.cell_type != "code":
                 continue

@@ -15,9 +15,12 @@ import threading
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from course_lib.classroom.grading.budget import Budget
 from course_lib.classroom.grading.plain import MOST_WORDS, decode
+from course_lib.classroom.grading.shown import mounts, search_path
 from course_lib.classroom.grading.walls import SCRATCH, SHARED, STANDARD, Limits
 from course_lib.data.fetch import sources
 from course_lib.errors import CourseError
@@ -47,6 +50,10 @@ VARIABLES = {  # of the warm process
 PLACES = ("PATH", "HOME", "TMPDIR", "USER", "COURSE_CACHE", "COURSE_BUILD")  # which are another's without walls
 
 
+class Ended(CourseError):
+    """The sandbox was ended, and not by the grader: another one may live."""
+
+
 @dataclass(frozen=True)
 class Attempt:
     """What a fork told until its end: ``errors`` of the cells it ran, the answers it gave, and how it ended."""
@@ -54,16 +61,22 @@ class Attempt:
     errors: tuple[str, ...]  # one for each cell that came to its end; empty where nothing was raised
     answers: tuple[Any, ...]  # one for each case that came to its end; a value is one answer
     instead: str  # the type of what was found where a function was wanted; else empty
-    trouble: str  # "" when it came to its own end; else "time", "output", "died", "error"
+    trouble: str  # "" when it came to its own end; else "time", "budget", "output", "died", "error"
     words: str  # of that error
 
 
 class Sandbox:
     """A lesson's warm process. A context manager: leaving it ends the process and everything in it."""
 
-    def __init__(self, limits: Limits = STANDARD, trust: bool = False, threads: int = 1) -> None:
-        """trust: without walls. threads: the lesson's; an answer has one. Raises CourseError where walls fail."""
+    def __init__(
+        self, limits: Limits = STANDARD, trust: bool = False, threads: int = 1, private: Sequence[Path] = ()
+    ) -> None:
+        """trust: without walls. threads: the lesson's; an answer has one. private: the instructor's own folders.
+
+        Raises CourseError where walls fail.
+        """
         self.limits = limits
+        self._late = False
         self._scratch = tempfile.TemporaryDirectory(prefix="grading-")  # used without walls only
         warm = [sys.executable, "-m", "course_lib.classroom.grading.warm"]
         if trust:
@@ -71,7 +84,7 @@ class Sandbox:
             own = {"COURSE_BUILD": self._scratch.name, "OMP_NUM_THREADS": str(threads)}
             command, variables = warm, os.environ | same | own
         else:
-            command, variables = [*bubblewrap(threads), *warm, "--walls"], {}
+            command, variables = [*bubblewrap(threads, private), *warm, "--walls"], {}
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -104,11 +117,27 @@ class Sandbox:
             raise CourseError(f"A cell of the lesson itself fails in the sandbox: {reply['error']}.")
         return reply["text"]
 
-    def attempt(self, cells: Sequence[str], answer: str, cases: Sequence[Case], function: bool) -> Attempt:
-        """Run a student's ``cells`` at this point of the lesson; see what ``answer``, an expression, makes of cases."""
+    def attempt(
+        self, cells: Sequence[str], answer: str, cases: Sequence[Case], function: bool, budget: Budget | None = None
+    ) -> Attempt:
+        """Run a student's ``cells`` at this point of the lesson; see what ``answer``, an expression, makes of cases.
+
+        What that takes is taken from the student's ``budget``; an attempt that ends with it has the trouble "budget".
+        """
+        budget = budget or Budget(self.limits)
+        limits = replace(self.limits, seconds=budget.seconds(self.limits.seconds))
+        with budget.spending():
+            attempt = self._attempt(cells, answer, cases, function, limits)
+        if attempt.trouble == "time" and limits.seconds < self.limits.seconds:
+            return replace(attempt, trouble="budget")
+        return attempt
+
+    def _attempt(
+        self, cells: Sequence[str], answer: str, cases: Sequence[Case], function: bool, limits: Limits
+    ) -> Attempt:
         inputs = b64encode(pickle.dumps(list(cases))).decode()
         work = {"cells": list(cells), "answer": answer, "cases": inputs, "function": function}
-        data = json.dumps(work | {"limits": asdict(self.limits)})  # ASCII: as many bytes as characters
+        data = json.dumps(work | {"limits": asdict(limits)})  # ASCII: as many bytes as characters
         reply = self._ask({"bytes": len(data)}, data)
         if reply["messages"] and reply["messages"][0].startswith('{"walls"'):  # told before any code of a student runs
             why = json.loads(reply["messages"][0])["walls"]
@@ -118,9 +147,13 @@ class Sandbox:
             return replace(attempt, answers=(), trouble="error", words="the code writes into the grader's own report")
         return attempt
 
+    def _too_late(self) -> None:
+        self._late = True
+        self._process.kill()
+
     def _ask(self, request: dict[str, Any], data: str = "") -> dict[str, Any]:
         assert self._process.stdin and self._process.stdout
-        watchdog = threading.Timer(PATIENCE, self._process.kill)
+        watchdog = threading.Timer(PATIENCE, self._too_late)
         watchdog.start()
         try:
             if request:
@@ -128,9 +161,13 @@ class Sandbox:
                 self._process.stdin.flush()
             return json.loads(self._process.stdout.readline())
         except (OSError, ValueError) as error:
+            if self._late:
+                raise CourseError(f"A cell of the lesson took longer than {PATIENCE} s.") from error
             self._process.kill()
             said = " ".join(self._process.communicate()[1].split())[-300:]
-            raise CourseError(f"The sandbox has ended: {said or f'a cell took longer than {PATIENCE} s'}.") from error
+            raise Ended(
+                f"The sandbox has ended: {said or 'it was ended from outside; memory may be short'}."
+            ) from error
         finally:
             watchdog.cancel()
 
@@ -165,27 +202,26 @@ def _decoded(document: Any) -> Any:
         return Raised(str(error))
 
 
-def bubblewrap(threads: int = 1) -> list[str]:
-    """The command line that puts a program behind walls. Raises CourseError where there are none to be had."""
+def bubblewrap(threads: int = 1, private: Sequence[Path] = ()) -> list[str]:
+    """The command line that puts a program behind walls. Raises CourseError where there are none to be had.
+
+    private: folders of the instructor's, which are covered where they lie inside one that has to be shown.
+    """
     program = shutil.which("bwrap")
     if not program:
         raise CourseError(WITHOUT.format(why="it is not installed here (on Debian and Ubuntu: apt install bubblewrap)"))
-    library = ROOT / "course_lib"
-    readable = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts"]
-    readable += dict.fromkeys([sys.base_prefix, sys.prefix, str(ROOT / "datasets"), str(library)])
     line = [program, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
     line += ["--uid", "1000", "--gid", "1000"]  # a user 0 could not be mapped once more, for the walls of a fork
-    line += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
-    for path in readable:
-        line += ["--ro-bind-try", path, path]
-    bank = library / "exercises"
+    line += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", *mounts(private)]
+    bank = ROOT / "course_lib" / "exercises"
     line += ["--tmpfs", str(bank)]  # the right answers stay outside
-    for name in ("__init__.py", "judge.py"):
+    for name in ("__init__.py", "judge.py", "difference.py"):
         line += ["--ro-bind", str(bank / name), str(bank / name)]
     line += ["--tmpfs", str(SCRATCH), "--tmpfs", str(SHARED)]
     for source in sources():
         line += ["--ro-bind-try", str(cache_dir() / source), f"{SHARED}/cache/{source}"]
-    for name, value in (VARIABLES | {"OMP_NUM_THREADS": str(threads)}).items():
+    own = {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(search_path())}
+    for name, value in (VARIABLES | own).items():
         line += ["--setenv", name, value]
     for path in (str(bank), "/tmp", "/dev", "/"):
         line += ["--remount-ro", path]
