@@ -8,7 +8,7 @@ import numpy as np
 from course_lib import inputs
 from course_lib.bandits.policies import Policy, ThompsonSampling, simulate
 from course_lib.data.interactions import Interactions
-from course_lib.ranking.baselines import checked, known
+from course_lib.ranking.checks import checked, known
 
 
 @dataclass

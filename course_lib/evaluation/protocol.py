@@ -125,7 +125,7 @@ def evaluate(
     chosen = np.flatnonzero(np.diff(truth.indptr))
     if users is not None:
         chosen = chosen[mask("users", users, truth.shape[0])[chosen]]
-    allowed = None if candidates is None else mask("candidates", candidates, truth.shape[1])
+    allowed = mask("candidates", np.ones(truth.shape[1], bool) if candidates is None else candidates, truth.shape[1])
     if not len(chosen):
         raise CourseError(f"No user of the split {split.name!r} has a relevant item in test: nothing can be evaluated.")
     seen = (split.fit_part if mask_valid else split.train).matrix()[chosen]
@@ -134,11 +134,8 @@ def evaluate(
     for name, model in models.items():
         scores = array(f"Scores of {name!r}", model.score(chosen), finite=False)
         if scores.shape != relevant_of.shape:
-            raise CourseError(
-                f"The model {name!r} scores {scores.shape}, expected (users, items) = {relevant_of.shape}."
-            )
-        if allowed is not None:
-            scores[:, ~allowed] = -np.inf
+            raise CourseError(f"The model {name!r} scores {scores.shape}, expected (users, items) {relevant_of.shape}.")
+        scores[:, ~allowed] = -np.inf
         lists[name] = rank(scores, seen, n, seed)
         hits = np.take_along_axis(relevant_of, lists[name], axis=1) & (lists[name] >= 0)
         per_user[name] = {metric: f(hits, relevant_of.sum(axis=1)) for metric, f in metrics.RANKING.items()}

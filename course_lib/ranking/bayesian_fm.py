@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.inputs import COUNT, NATURAL, POSITIVE, SEED, array, same_length, settings
-from course_lib.ranking.baselines import known, known_pairs
+from course_lib.ranking.checks import known, known_pairs
 from course_lib.ranking.ratings import DAY, Cells, half_step, pair_sums, unit_rows, with_one
 
 

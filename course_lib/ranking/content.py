@@ -16,7 +16,8 @@ import scipy.sparse as sp
 from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.inputs import COUNT, POSITIVE, array, choice, matrix, settings, texts
-from course_lib.ranking.baselines import ALS, checked, known, solve
+from course_lib.ranking.baselines import ALS
+from course_lib.ranking.checks import checked, known, solve
 from course_lib.ranking.retrieval import centred
 
 PEOPLE = ("director", "writer", "cast")

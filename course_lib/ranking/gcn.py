@@ -17,7 +17,7 @@ from torch.nn import Parameter
 
 from course_lib.data.interactions import Interactions
 from course_lib.inputs import COUNT, NATURAL, NOT_NEGATIVE, RATE, SEED, choice, settings
-from course_lib.ranking.baselines import checked
+from course_lib.ranking.checks import checked
 from course_lib.ranking.content import features_of
 from course_lib.ranking.graph import (
     LOSSES,

@@ -28,7 +28,7 @@ from course_lib.data.interactions import Interactions
 from course_lib.device import one_thread
 from course_lib.errors import CourseError
 from course_lib.inputs import COUNT, NATURAL, NOT_NEGATIVE, RATE, SEED, choice, matrix, settings
-from course_lib.ranking.baselines import checked, known, or_popular
+from course_lib.ranking.checks import checked, known, or_popular
 
 Loss = Literal["softmax", "bpr"]
 LOSSES: tuple[str, ...] = get_args(Loss)

@@ -26,7 +26,7 @@ from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.inputs import NATURAL, NOT_NEGATIVE, POSITIVE, SEED, SHARE, array, ids, matrix, same_length, settings
 from course_lib.inputs import texts as strings
-from course_lib.ranking.baselines import checked, known, or_popular, solve
+from course_lib.ranking.checks import checked, known, or_popular, solve
 from course_lib.ranking.content import PEOPLE, entities
 from course_lib.ranking.graph import LightGCN, Watch, lightgcn, normalise
 

@@ -14,7 +14,8 @@ import scipy.sparse as sp
 from course_lib.data.interactions import Interactions, Split
 from course_lib.errors import CourseError
 from course_lib.inputs import COUNT, POSITIVE, SEED, array, matrix, settings
-from course_lib.ranking.baselines import ALS, EASE, Popularity, als_step, checked, known, solve
+from course_lib.ranking.baselines import ALS, EASE, Popularity, als_step
+from course_lib.ranking.checks import checked, known, solve
 from course_lib.ranking.content import features_of
 from course_lib.ranking.graph import LightGCN
 from course_lib.ranking.knowledge import LabelPropagation

@@ -21,7 +21,7 @@ from course_lib.errors import CourseError
 from course_lib.evaluation.classification import resamples
 from course_lib.evaluation.metrics import rmse
 from course_lib.inputs import COUNT, NATURAL, POSITIVE, SEED, array, choice, same_length, settings
-from course_lib.ranking.baselines import checked, known, known_pairs, solve
+from course_lib.ranking.checks import checked, known, known_pairs, solve
 
 PUBLISHED = pd.Series(
     {"GC-MC": 0.910, "GC-MC with features": 0.905, "IGMC": 0.905, "GLocal-K": 0.8889}, name="RMSE (stars)"
@@ -68,12 +68,8 @@ def half_step(
     open. rows (n, m): who meets whom. target, weight: a value a cell, in the order of ``rows.data``. precision: (k,) or
     (n, k), above 0.
     """
-    D, target, weight, precision, mean = (
-        array(name, values, keep=True)
-        for name, values in zip(
-            ("D", "target", "weight", "precision", "mean"), (D, target, weight, precision, mean), strict=True
-        )
-    )
+    given = {"D": D, "target": target, "weight": weight, "precision": precision, "mean": mean}
+    D, target, weight, precision, mean = (array(name, values, keep=True) for name, values in given.items())
     (n, m), k = rows.shape, D.shape[-1]
     shapes = D.shape == (m, k), target.shape == weight.shape == rows.data.shape, precision.shape in ((k,), (n, k))
     if not all(shapes) or mean.shape not in ((), (k,), (n, k)):

@@ -12,7 +12,7 @@ from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.evaluation.protocol import Recommender
 from course_lib.inputs import COUNT, SHARE, array, settings, texts, whole
-from course_lib.ranking.baselines import checked, known
+from course_lib.ranking.checks import checked, known
 from course_lib.ranking.content import features_of
 from course_lib.ranking.retrieval import unit
 from course_lib.text.clicks import click_examples, profile_text

@@ -11,7 +11,7 @@ from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.inputs import COUNT, NATURAL, all_finite, array
 from course_lib.inputs import texts as strings
-from course_lib.ranking.baselines import checked, known, or_popular
+from course_lib.ranking.checks import checked, known, or_popular
 
 
 class Encodes(Protocol):

@@ -12,7 +12,8 @@ import scipy.sparse as sp
 
 from course_lib.data.interactions import Interactions
 from course_lib.inputs import COUNT, POSITIVE, settings
-from course_lib.ranking.baselines import EASE, checked, known, or_popular
+from course_lib.ranking.baselines import EASE
+from course_lib.ranking.checks import checked, known, or_popular
 
 # At 10, on each user's last film, as published for a model of 7 billion weights: Yue et al. (2023), LlamaRec.
 LLAMAREC = {"ndcg": 0.0759, "recall": 0.1524}

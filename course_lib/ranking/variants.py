@@ -16,7 +16,8 @@ from torch.nn.functional import cross_entropy, normalize
 from course_lib.data.interactions import Interactions
 from course_lib.data.movielens import positives
 from course_lib.inputs import COUNT, NOT_NEGATIVE, POSITIVE, settings
-from course_lib.ranking.baselines import BiasModel, checked, known_pairs
+from course_lib.ranking.baselines import BiasModel
+from course_lib.ranking.checks import checked, known_pairs
 from course_lib.ranking.graph import LightGCN, Watch, propagate
 
 

@@ -15,7 +15,8 @@ from course_lib.data import films, movielens, splits
 from course_lib.data.interactions import Interactions
 from course_lib.evaluation.protocol import Recommender, evaluate
 from course_lib.evaluation.significance import paired_difference
-from course_lib.ranking.baselines import ALS, EASE, ItemKNN, Popularity, UserKNN, known
+from course_lib.ranking.baselines import ALS, EASE, ItemKNN, Popularity, UserKNN
+from course_lib.ranking.checks import known
 from course_lib.ranking.fusion import Mix
 from course_lib.ranking.graph import LightGCN
 from course_lib.ranking.retrieval import Content

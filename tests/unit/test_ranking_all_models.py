@@ -12,7 +12,7 @@ from course_lib.data.interactions import Interactions, Split
 from course_lib.errors import CourseError
 from course_lib.evaluation.protocol import Recommender, evaluate
 from course_lib.ranking.baselines import ALS, EASE, ItemKNN, Popularity, Random, RecentPopularity, UserKNN
-from course_lib.ranking.fusion import Mix
+from course_lib.ranking.fusion import Fusion, Mix
 from course_lib.ranking.gcn import KipfWelling
 from course_lib.ranking.graph import LightGCN
 from course_lib.ranking.knowledge import Edges, KnowledgeGCN, LabelPropagation, knowledge
@@ -96,7 +96,14 @@ def test_a_row_that_comes_twice_counts_once(name, split, edges):
 
 
 @pytest.mark.parametrize("make", [LightGCN, SimGCL, TwoHeads, KnowledgeGCN, KipfWelling])
-@pytest.mark.parametrize("steps", [1, 3])
-def test_a_training_that_diverges_stops_with_one_sentence(make, steps, split):
-    with pytest.raises(CourseError, match="training diverged"):
+@pytest.mark.parametrize(("steps", "where"), [(1, "of the last step"), (3, "at step 2")])
+def test_a_training_that_diverges_stops_with_one_sentence(make, steps, where, split):
+    with pytest.raises(CourseError, match=f"{where}.*training diverged"):
         make(d=4, lr=1e29, lam=1e10, steps=steps).fit(split.train)
+
+
+@pytest.mark.parametrize("way", ["product", "mlp", "attention"])
+@pytest.mark.parametrize("validated", [False, True])
+def test_a_fusion_that_diverges_stops_with_one_sentence(way, validated, split):
+    with pytest.raises(CourseError, match="training diverged"):
+        Fusion(VECTORS, epochs=3, lr=1e25, way=way, d=4, d_t=4).fit(split.train, split.valid if validated else None)

@@ -302,10 +302,3 @@ def test_unknown_ways_and_a_gate_without_layers_are_one_sentence():
         Fusion(vectors, way="magic").fit(ratings)
     with pytest.raises(CourseError, match="the way 'mlp' has none"):
         Fusion(vectors, way="mlp", gate=True).fit(ratings)
-
-
-@pytest.mark.parametrize("way", ["product", "mlp", "attention"])
-@pytest.mark.parametrize("valid", [None, TRAIN])
-def test_a_training_that_diverges_stops_with_one_sentence(way, valid):
-    with pytest.raises(CourseError, match="training diverged"):
-        Fusion(E, epochs=3, lr=1e25, way=way, d=4, d_t=4).fit(TRAIN, valid)

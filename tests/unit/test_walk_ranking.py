@@ -183,7 +183,7 @@ PANTRY: Pantry = COMMON | {
 MANY = movielens.load_ratings().keep(np.arange(4000))
 HELD = {"Draw", "Cells", "Edges"}
 STEPS = {  # inside of fit and score, where the arguments have been checked
-    "baselines.known", "baselines.known_pairs", "baselines.or_popular", "baselines.als_step", "baselines.solve",
+    "checks.known", "checks.known_pairs", "checks.or_popular", "baselines.als_step", "checks.solve",
     "gcn.node_features", "graph.descend", "graph.dot_scores", "graph.sample_triples", "graph.softmax_loss",
     "ratings.pair_sums", "ratings.with_one",
 }  # fmt: skip

@@ -29,20 +29,8 @@ from course_lib.errors import CourseError
 
 Pantry = Mapping[str, Callable[[], Any]]
 Changes = Mapping[tuple[str, str], Any]
-TRIED = (
-    int,
-    float,
-    np.ndarray,
-    sp.csr_matrix,
-    pd.Series,
-    Interactions,
-    Split,
-    Sequence,
-    Iterable,
-    Mapping,
-    list,
-    tuple,
-)
+SINGLE, SEVERAL = (int, float, np.ndarray, sp.csr_matrix, pd.Series), (Sequence, Iterable, Mapping, list, tuple)
+TRIED = (*SINGLE, *SEVERAL, Interactions, Split)
 SECONDS = 20  # that one call may take
 
 
