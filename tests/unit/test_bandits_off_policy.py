@@ -1,9 +1,11 @@
 """Off-policy estimators: by hand, unbiased where they should be, and clear about bad logs."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -296,3 +298,28 @@ def test_what_the_log_never_shows_is_measured_and_ipw_counts_it_as_nothing():
     assert snipw(np.ones(4000), w) == pytest.approx(1.0)  # as if the third item were like the others
     with pytest.raises(CourseError, match="same rows and items"):
         unsupported_mass(policy, logging[:, :2] * 1.0)
+
+
+def test_a_series_that_a_filter_left_is_read_in_its_order():
+    w, reward = np.array([0.5, 2.0, 1.0, 3.0]), np.array([1.0, 0, 1, 0])
+    shuffled = pd.Series(w, index=[3, 1, 0, 2])  # against the index of the rewards, pandas would pair other rows
+    for estimate in (ipw, snipw):
+        assert estimate(pd.Series(reward), shuffled) == estimate(reward, w)
+    intervals = [bootstrap(snipw, log, 1, 20) for log in ((reward, w), (pd.Series(reward), shuffled))]
+    assert intervals[0] == intervals[1]
+
+
+def test_a_weight_below_zero_is_refused():
+    with pytest.raises(CourseError, match="Row 1 has a weight below 0"):
+        ipw(np.array([1.0, 0.0]), np.array([1.0, -1.0]))
+    with pytest.raises(CourseError, match="weight is below 0"):
+        clipped(np.array([-1.0]), 2)
+
+
+def test_the_bootstrap_holds_one_resample_at_a_time():
+    log = (np.ones(20_000), np.ones(20_000))
+    tracemalloc.start()
+    bootstrap(ipw, log, 1, n_resamples=200)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 20 * log[0].nbytes  # 200 of them at once would be 10 times as much

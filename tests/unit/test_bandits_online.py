@@ -254,3 +254,19 @@ def test_each_step_is_one_transaction_in_the_write_ahead_log(tmp_path):
         assert [s.split()[0] for s in said if s.split()[0] in ("BEGIN", "COMMIT")] == ["BEGIN", "COMMIT"] * 2
         with pytest.raises(sqlite3.IntegrityError):  # the table itself refuses a reward of 2
             loop.connection.execute("INSERT INTO feedback VALUES (99, 2)")
+
+
+@pytest.mark.parametrize("wrong", [{"seed": -1}, {"seed": 0.5}, {"draws": 0}, {"draws": True}, {"arms": ["a", None]}])
+def test_settings_out_of_range_are_refused_and_leave_no_file(tmp_path, wrong):
+    given = {"path": tmp_path / "l.sqlite", "arms": ["a", "b"], "policy": Uniform(), "seed": 1} | wrong
+    with pytest.raises(CourseError):
+        OnlineLoop(**given)
+    assert not list(tmp_path.iterdir())
+
+
+def test_numpys_seed_is_pythons(tmp_path):
+    with OnlineLoop(tmp_path / "l.sqlite", np.array(["a", "b"]), Uniform(), np.int64(1), np.int64(5)) as loop:
+        loop.choose()
+    again = OnlineLoop(tmp_path / "l.sqlite", ["a", "b"], Uniform(), 1, 5)
+    with again as loop, pytest.raises(CourseError, match="whole number"):
+        loop.observe(1.5, 1)

@@ -255,3 +255,16 @@ def test_rates_that_change_into_something_that_is_no_rate_are_refused():
     for phases in (np.array([[0.1, 0.5], [0.1, 1.5]]), np.zeros((0, 3)), np.zeros((2, 2, 2))):
         with pytest.raises(CourseError, match=r"[Cc]lick rate"):
             simulate(UCB1(), phases, 5, [1])
+
+
+class Divides:
+    """A student's policy that forgets the arms never shown."""
+
+    def scores(self, clicks, plays, rng):
+        with np.errstate(invalid="ignore"):
+            return clicks / plays
+
+
+def test_scores_that_are_nan_choose_no_arm():
+    with pytest.raises(CourseError, match="scores hold NaN: look for 0 / 0"):
+        simulate(Divides(), [0.2, 0.4], 5, [1])

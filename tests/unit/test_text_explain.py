@@ -94,6 +94,9 @@ def test_words_hold_every_visible_character_once(text):
 def test_a_word_left_out_leaves_its_neighbours_apart():
     assert without("well-made, 很好", {1}) == "well made, 很好" and words(without("很好", {0})) == ["好"]
     assert without(("a b", "b c"), {2}, "[MASK]") == ("a b", "[MASK] c")
+    for wrong in ([True, False], [-1], [2]):  # a mask would read as the words 0 and 1
+        with pytest.raises(CourseError, match="positions of words are ids"):
+            without("a b", wrong)
 
 
 # ── Rollout, by hand ─────────────────────────────────────────────────────────────────────────────────────────────
