@@ -1,4 +1,4 @@
-"""Grading a class: seconds a student beside nbgrader's autograde on the same notebooks, and the memory it takes.
+"""Grading a class: seconds a student beside nbgrader's autograde on the same notebooks, its memory, its worst student.
 
 Ours runs the students' code in a sandbox with hidden inputs, and compares outputs; nbgrader's autograde runs the whole
 notebook for each student, as the user who grades, with the checks that stand in the notebook.
@@ -44,15 +44,14 @@ def hand_in(lesson: Path, folder: Path, students: int) -> None:
         nbformat.write(edition, place / lesson.name)
 
 
-def ours(folder: Path, lessons: list[Path]) -> None:
-    """Grade ``folder``, from nothing."""
+def ours(folder: Path, lessons: list[Path], but: str = "") -> None:
+    """Grade ``folder``, from nothing; everybody gets what the work deserves, ``but`` one."""
     with tempfile.TemporaryDirectory() as out:
         at = Path(out)
-        settings = Settings(
-            out=at / "grades", hand=at / "hand.csv", secret=at / "secret", workers=psutil.cpu_count() or 1
-        )
+        places = {"out": at / "grades", "hand": at / "hand.csv", "secret": at / "secret"}
+        settings = Settings(**places, workers=psutil.cpu_count() or 1, as_root=True)
         papers = grade_class(folder, lessons, settings, print)
-        assert all(paper.points in (paper.of, paper.of - paper.marks[0].of) for paper in papers)
+        assert all(paper.points in (paper.of, paper.of - paper.marks[0].of) for paper in papers if paper.student != but)
 
 
 def nbgrader(folder: Path, lesson: Path) -> Callable[[], None]:
@@ -89,28 +88,88 @@ def seconds_per_student() -> list[Row]:
     return [row(name, s, "s", ours=name == "course_lib", higher=False) for name, s in seconds.items()]
 
 
-def memory_of_200() -> list[Row]:
-    """What the machine lacks while two lessons of `LARGE` students are graded: its drop of available memory."""
-    free = least = psutil.virtual_memory().available
-    over = threading.Event()
+def the_whole_class() -> tuple[float, float]:
+    """Two lessons of `LARGE` students: seconds a student, and the most memory that grading takes, in MB.
+
+    Memory is the proportional set size, in which what processes share is counted once.
+    """
+    most, over, here = 0.0, threading.Event(), psutil.Process()
 
     def watch() -> None:
-        nonlocal least
-        while not over.wait(0.1):
-            least = min(least, psutil.virtual_memory().available)
+        nonlocal most
+        while not over.wait(1):
+            most = max(most, sum(map(proportional, here.children(recursive=True))) / 1e6)
 
     with tempfile.TemporaryDirectory() as folder:
         for lesson in (START, NEXT):
             hand_in(lesson, Path(folder), LARGE)
         watcher = threading.Thread(target=watch)
         watcher.start()
+        started = time.perf_counter()
         ours(Path(folder), [START, NEXT])
+        seconds = time.perf_counter() - started
         over.set()
         watcher.join()
-    return [row(f"course_lib, {2 * LARGE} notebooks", (free - least) / 1e6, "MB", ours=True, higher=False)]
+    return seconds / LARGE, most
 
 
-BENCHES = {"grade_seconds_per_student": seconds_per_student, "grade_200_peak_rss_mb": memory_of_200}
+def proportional(process: psutil.Process) -> int:
+    """The proportional set size of ``process`` in bytes; 0 if it has just ended."""
+    try:
+        return process.memory_full_info().pss
+    except psutil.Error:
+        return 0
+
+
+def class_of_200() -> list[Row]:
+    """Memory of 200 notebooks."""
+    seconds, memory = the_whole_class()
+    print(f"{seconds:.2f} s a student with two lessons")
+    return [row(f"course_lib, {2 * LARGE} notebooks", memory, "MB", ours=True, higher=False)]
+
+
+WORST = {  # what one student can cost: each answer sleeps or computes until it is stopped
+    "sleeps": "import time; time.sleep(1000)",
+    "floods": "print('\\x0b' * 900_000); return [0.0] * 900_000",
+    "computes": "while True: pass",
+}
+
+
+def worst_student() -> list[Row]:
+    """How much longer a class of 20 takes with the worst student of `WORST` among them: at most twice."""
+    with tempfile.TemporaryDirectory() as folder:
+        hand_in(START, Path(folder), 20)
+        started = time.perf_counter()
+        ours(Path(folder), [START])
+        without, ratios = time.perf_counter() - started, []
+        for body in WORST.values():
+            started = time.perf_counter()
+            spoil(Path(folder) / "student_000" / START.name, body)
+            ours(Path(folder), [START], but="student_000")
+            ratios.append((time.perf_counter() - started) / without)
+    return [
+        row(f"course_lib, who {name}", r, "times", ours=True, higher=False)
+        for name, r in zip(WORST, ratios, strict=True)
+    ]
+
+
+def spoil(notebook: Path, body: str) -> None:
+    """Put ``body`` into each function that is an answer, and in front of each other answer."""
+    work = nbformat.read(notebook, as_version=4)
+    for cell in work.cells:
+        if tagged(cell, "exercise"):
+            head = cell.source.split("\n    ")[0]
+            cell.source = (
+                f"{head}\n    {body}" if head.startswith("def") else f"{body.split('; return')[0]}\n{cell.source}"
+            )
+    nbformat.write(work, notebook)
+
+
+BENCHES = {
+    "grade_seconds_per_student": seconds_per_student,
+    "grade_200_peak_pss_mb": class_of_200,
+    "grade_20_with_the_worst_times": worst_student,
+}
 
 if __name__ == "__main__":
     main(BENCHES)

@@ -12,6 +12,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from course_lib.classroom.grading import reproduce
+from course_lib.classroom.grading.budget import Budget
 from course_lib.classroom.grading.judging import hidden_cases, mark_of
 from course_lib.classroom.grading.reading import Cell, Reading
 from course_lib.classroom.grading.results import Mark, Paper, save
@@ -32,6 +33,7 @@ class Script:
     reading: Reading
     paper: Paper
     bad: set[int] = field(default_factory=set)  # numbers of cells that ended a fork: they do not run again
+    budget: Budget = field(default_factory=lambda: Budget(STANDARD))  # `grade` starts a new one
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ def grade(job: Job) -> list[Paper]:
     """The papers of ``job``'s scripts. Raises CourseError where the lesson itself does not run in the sandbox."""
     lesson = nbformat.reads(job.notebook, as_version=4)
     replayed: dict[str, str] = {}
+    for script in job.scripts:
+        script.budget = Budget(job.limits)
     with Sandbox(job.limits, job.trust, job.threads, job.private) as box:
         for cell in student_edition(lesson).cells:
             if cell.cell_type != "code":
@@ -78,7 +82,8 @@ def _grade_one(job: Job, box: Sandbox, script: Script, one: Exercise, answer: st
     if before != own and len(script.bad) <= MOST_BAD and (not own or _misses_a_name(attempt)):
         attempt = _tried(box, script, before, own, one, answer, hidden)
     try:
-        mark = mark_of(one, hidden, attempt, job.limits)
+        with script.budget.spending():
+            mark = mark_of(one, hidden, attempt, job.limits)
     except Exception:  # an answer that the judge is not made for costs itself, and nobody else
         attempt = replace(attempt, answers=(), trouble="error", words="an answer that could not be judged")
         mark = mark_of(one, hidden, attempt, job.limits)
@@ -120,7 +125,7 @@ def _tried(
     while True:
         running = [number for number in numbers if number not in script.bad]
         sources = [script.reading.cells[number].source for number in running]
-        attempt = box.attempt(sources, answer, one.cases, one.is_function)
+        attempt = box.attempt(sources, answer, one.cases, one.is_function, script.budget)
         ended = running[len(attempt.errors) :][:1] if attempt.trouble else []
         script.bad.update(ended)
         if not ended or ended[0] in own or len(script.bad) > MOST_BAD:
@@ -129,7 +134,7 @@ def _tried(
         return attempt
     # In a fork of its own, of which nothing but answers is told: a page may quote what a student's code says, and the
     # code can say all that it finds. The hidden inputs are not there before.
-    unseen = box.attempt(sources, answer, hidden, one.is_function)
+    unseen = box.attempt(sources, answer, hidden, one.is_function, script.budget)
     return replace(attempt, answers=(*attempt.answers, *unseen.answers), trouble=unseen.trouble)
 
 
