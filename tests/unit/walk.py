@@ -152,8 +152,9 @@ class Uses:
         return owner(**arguments(self.target, part, self.pantry, changes))
 
     def made(self, changes: Changes) -> Any:
-        """An instance, fitted if that can be."""
+        """An instance, fitted if that can be, or made ready by what the pantry has under "Class.ready"."""
         model = self.call("", self.target.thing, changes)
+        self.pantry.get(f"{self.target.thing.__name__}.ready", lambda: lambda model: None)()(model)
         if "fit" in self.parts:
             self.call("fit", model.fit, changes)
         return model
