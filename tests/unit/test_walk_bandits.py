@@ -311,7 +311,7 @@ PANTRY: Pantry = (
         "Visitors.action": lambda: Codes(np.array([0, 1]), 6),
         "capacity": lambda: Knob(5, dear=True),
         "Replay.rows": lambda: Fixed(BATCH),
-        "Replay.ready": lambda: lambda replay: replay.add(**BATCH),
+        "Replay.ready": lambda: lambda replay: replay.add(BATCH),
         "Replay.n": lambda: Fixed(2),
         "environment": lambda: Made(lambda: deep_q.Table(SESSION, 2, 1)),
         "bellman_targets.batch": lambda: Fixed(TRANSITIONS),
