@@ -67,6 +67,7 @@ def test_a_grader_that_is_killed_leaves_nothing_running(tmp_path, lesson, hand_i
         hand_in(name, RIGHT | {"0.1": ENDLESS})
     more = ["--trust-the-students"] if trust else []
     process = course(*command(tmp_path, lesson, "--seconds", "4", *more), start_new_session=True)
+    started_by_it: list[psutil.Process] = []
     try:
         ends = time.monotonic() + 100
         while (n := warm(process.pid)) < 3 and time.monotonic() < ends:  # it, who listens, and an answer without an end
@@ -77,8 +78,9 @@ def test_a_grader_that_is_killed_leaves_nothing_running(tmp_path, lesson, hand_i
         process.wait()
         assert not still_running(started_by_it)
     finally:
-        for one in children(process.pid):
-            one.kill()
+        for one in [*started_by_it, *children(process.pid)]:  # what is left would hold the pipes open
+            with suppress(psutil.Error):
+                one.kill()
         process.kill()
         process.communicate()
 
