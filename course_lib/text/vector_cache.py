@@ -5,6 +5,7 @@ never meets the vectors of another, and nothing has to be declared out of date.
 """
 
 import hashlib
+import os
 import sqlite3
 import warnings
 from collections.abc import Callable, Sequence
@@ -68,6 +69,8 @@ def _guarded(path: Path, work: Callable[[], T]) -> T | None:
 
 def _connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not os.access(path, os.W_OK):  # nobody writes there: it can be read without a lock
+        return sqlite3.connect(f"{path.resolve().as_uri()}?immutable=1", uri=True)
     connection = sqlite3.connect(path, timeout=30)  # two lessons may run at once
     connection.execute("CREATE TABLE IF NOT EXISTS vectors (hash BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
     return connection

@@ -1,12 +1,12 @@
 """A class in a temporary folder: hand in notebooks, grade them."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat import NotebookNode
+from needs import need
 from tiny_class import LESSON, write_lesson
 
 from course_lib.classroom.grading.grade import Settings, grade_class
@@ -43,9 +43,7 @@ def hand_in(tmp_path: Path, lesson: Path) -> Callable[..., NotebookNode]:
 @pytest.fixture
 def grade(tmp_path: Path, lesson: Path) -> Callable[..., dict[str, Paper]]:
     """Grade the class in ``tmp_path``/class: {student: paper}."""
-
-    if not shutil.which("bwrap"):
-        pytest.skip("grading needs bubblewrap: apt install bubblewrap")
+    need("bwrap")
 
     def run(place: Path | None = None, **settings: object) -> dict[str, Paper]:
         said: list[str] = []

@@ -12,6 +12,7 @@ ENVIRONMENT = jinja2.Environment(loader=jinja2.PackageLoader("course_lib.classro
 MOST = 5  # differences of outputs that a page lists
 TROUBLE = {
     "time": "took longer than allowed",
+    "budget": "came after the time for the whole lesson was used up",
     "memory": "needed more memory than allowed",
     "output": "printed more than allowed",
     "died": "ended its process",

@@ -5,34 +5,27 @@ reach one another or the warm process either, and each of them must end: that is
 """
 
 import ctypes
-import ctypes.util
-import errno
+import mmap
 import os
+import re
 import resource
 import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from course_lib.classroom.grading.system_calls import filter_system_calls
+
 SCRATCH = Path("/scratch")  # the one folder that an answer may write to; it is gone with the answer
 SHARED = Path("/shared")  # what the lesson has left on disk: writable for the lesson, not for an answer
 
 NEW_NAMESPACES = 0x10000000 | 0x20000000 | 0x00020000 | 0x40000000 | 0x08000000  # user, pid, mount, network, ipc
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4, 32, 4096, 16384, 1 << 18
-CLONE_THREAD = 0x00010000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
+MS_REMOUNT, MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 1 << 5, 1 << 12, 1 << 13, 1 << 14, 1 << 18
+NOTHING_RUNS = MS_NOSUID | MS_NODEV | MS_NOEXEC
+PRIVATE_HERE = 0x10 | mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS  # MAP_FIXED
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
-ALLOW, REFUSE, MASKED_EQUAL = 0x7FFF0000, 0x00050000, 7  # SCMP_ACT_ALLOW, SCMP_ACT_ERRNO(0), SCMP_CMP_MASKED_EQ
-
-# What an answer never needs. Processes: none but this one, so nothing outlives it or multiplies. Memory that no limit
-# counts (memfd, System V, queues). Whatever could take a wall down again.
-REFUSED = (
-    "fork", "vfork", "memfd_create", "memfd_secret", "shmget", "shmat", "mount", "umount2", "pivot_root",
-    "chroot", "unshare", "setns", "open_tree", "move_mount", "fsopen", "fsconfig", "fsmount", "mount_setattr",
-    "ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_open", "pidfd_getfd", "bpf",
-    "perf_event_open", "userfaultfd", "io_uring_setup", "keyctl", "add_key", "request_key",
-    "name_to_handle_at", "open_by_handle_at", "execve", "execveat", "msgget",
-    "msgsnd", "semget", "mq_open", "syslog",
-)  # fmt: skip
+SHARED_MEMORY = re.compile(r"(\w+)-(\w+) .(.).s \S+ \S+ \S+ *(.*)")  # in /proc/self/maps: from, to, "w", its file
 
 
 @dataclass(frozen=True)
@@ -56,14 +49,9 @@ class Limits:
 
 STANDARD = Limits()
 
-
-class ArgumentTest(ctypes.Structure):
-    """libseccomp's ``struct scmp_arg_cmp``."""
-
-    _fields_ = [("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64)]
-
-
 libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
 CAPABILITIES_OF_SELF = (ctypes.c_uint32 * 2)(0x20080522, 0)  # the kernel's version 3 of the structure; this process
 NO_CAPABILITIES = (ctypes.c_uint32 * 6)()
 
@@ -85,14 +73,60 @@ def raise_walls(limits: Limits) -> None:
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
     _checked(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
     _mount("none", "/", "", MS_REC | MS_PRIVATE)
-    _mount("none", str(SHARED), "", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
-    _mount("tmpfs", str(SCRATCH), "tmpfs", MS_NOSUID | MS_NODEV, f"size={limits.scratch_mb}m,nr_inodes=1000")
-    _limit(limits)  # reads /proc
-    _mount("tmpfs", "/proc", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV)
+    _own_memory()
+    _limit(limits)
+    _only_scratch_is_writable(limits)
     os.chdir(SCRATCH)
     _checked(libc.capset(CAPABILITIES_OF_SELF, NO_CAPABILITIES))  # those of its own namespaces; it has no use for them
     _checked(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))  # a change of capabilities clears it
-    _filter_system_calls()
+    filter_system_calls()
+
+
+def _own_memory() -> None:
+    """Copies in the place of memory that the lesson and its forks share: an answer could leave something there."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        found = SHARED_MEMORY.match(line)
+        if not found or (found[3] != "w" and _read_only(found[4])):
+            continue
+        start, size = int(found[1], 16), int(found[2], 16) - int(found[1], 16)
+        kept = ctypes.string_at(start, size)
+        at = libc.mmap(start, size, mmap.PROT_READ | mmap.PROT_WRITE, PRIVATE_HERE, -1, 0)
+        _checked(0 if at == start else -1)
+        ctypes.memmove(start, kept, size)
+
+
+def _read_only(place: str) -> bool:
+    try:
+        return bool(os.statvfs(place).f_flag & MS_RDONLY)
+    except OSError:  # no file, or none that has a name
+        return False
+
+
+def _only_scratch_is_writable(limits: Limits) -> None:
+    """Everything else is mounted read-only, devices too: times, modes and owners of what others see do not change."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        place = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), line.split()[4])
+        kept = os.statvfs(place).f_flag & (MS_RDONLY | NOTHING_RUNS)
+        if not kept & MS_RDONLY:
+            _mount("none", place, "", MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
+    _own_proc()
+    _mount("tmpfs", "/dev/pts", "tmpfs", MS_RDONLY | NOTHING_RUNS)
+    _mount("tmpfs", str(SCRATCH), "tmpfs", MS_NOSUID | MS_NODEV, f"size={limits.scratch_mb}m,nr_inodes=1000")
+    nothing = os.open(os.devnull, os.O_RDONLY)  # the lesson's has flags that all who inherit it share, and its mount
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+
+def _own_proc() -> None:
+    """Of all that stands in /proc only what libraries look for: where this process has loaded them to."""
+    _mount("tmpfs", str(SCRATCH), "tmpfs", NOTHING_RUNS)
+    maps = SCRATCH / "self" / "maps"
+    maps.parent.mkdir()
+    maps.touch()
+    _mount(os.path.realpath("/proc/self/maps"), str(maps), "", MS_BIND)
+    _mount(str(SCRATCH), "/proc", "", MS_MOVE)
+    for place in ("/proc/self/maps", "/proc"):
+        _mount("none", place, "", MS_REMOUNT | MS_BIND | MS_RDONLY | NOTHING_RUNS)
 
 
 def _limit(limits: Limits) -> None:
@@ -108,28 +142,6 @@ def _limit(limits: Limits) -> None:
         resource.setrlimit(what, (most, most))
 
 
-def _filter_system_calls() -> None:
-    seccomp = ctypes.CDLL(ctypes.util.find_library("seccomp") or "libseccomp.so.2", use_errno=True)
-    seccomp.seccomp_init.restype = ctypes.c_void_p
-    context = ctypes.c_void_p(seccomp.seccomp_init(ctypes.c_uint32(ALLOW)))
-    refuse = ctypes.c_uint32(REFUSE | errno.EPERM)
-    for name in REFUSED:
-        number = seccomp.seccomp_syscall_resolve_name(name.encode())
-        if number >= 0:  # a newer kernel's, or another processor's
-            _negative(seccomp.seccomp_rule_add_array(context, refuse, number, 0, None))
-    process = ArgumentTest(0, MASKED_EQUAL, CLONE_THREAD, 0)  # clone for anything but a thread
-    _negative(seccomp.seccomp_rule_add_array(context, refuse, _number(seccomp, "clone"), 1, ctypes.byref(process)))
-    end = ArgumentTest(0, MASKED_EQUAL, 0xFFFFFFFF, PR_SET_PDEATHSIG)  # it ends with the process that waits for it
-    _negative(seccomp.seccomp_rule_add_array(context, refuse, _number(seccomp, "prctl"), 1, ctypes.byref(end)))
-    absent = ctypes.c_uint32(REFUSE | errno.ENOSYS)  # its flags cannot be seen by a filter; libc then takes clone
-    _negative(seccomp.seccomp_rule_add_array(context, absent, _number(seccomp, "clone3"), 0, None))
-    _negative(seccomp.seccomp_load(context))
-
-
-def _number(seccomp: ctypes.CDLL, name: str) -> int:
-    return seccomp.seccomp_syscall_resolve_name(name.encode())
-
-
 def _mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
     _checked(libc.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode()))
 
@@ -138,11 +150,6 @@ def _checked(result: int) -> None:
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-
-
-def _negative(result: int) -> None:
-    if result < 0:
-        raise OSError(-result, f"seccomp: {os.strerror(-result)}")
 
 
 def hide_memory() -> None:
