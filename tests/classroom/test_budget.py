@@ -54,5 +54,5 @@ def test_a_student_who_is_always_slow_is_stopped_sooner_each_time_and_told_why(b
 
 
 def test_the_words_for_it_are_not_those_of_a_single_answer():
-    mark = mark_of(exercise("0.1"), [], Attempt((), (), "", "budget", ""), STANDARD)
+    mark = mark_of(exercise("0.1"), [], Attempt((), (), "", "budget", ""), None, STANDARD)
     assert mark.trouble == "budget" and "20 seconds for one student's whole lesson" in mark.words
