@@ -9,8 +9,11 @@ import pkgutil
 from copy import deepcopy
 from typing import Any
 
+from course_lib import stale
 from course_lib.errors import CourseError
-from course_lib.exercises.judge import Case, Exercise, judge
+from course_lib.exercises.judge import Case, Exercise, Verdict, judge
+
+stale.watch()
 
 
 def exercise(label: str) -> Exercise:
@@ -34,9 +37,15 @@ def lessons() -> list[str]:
 def check(label: str, answer: Any) -> float | None:
     """Print the verdict on ``answer``, a function or a value, to the exercise ``label``.
 
-    Where nbgrader runs the notebook, it returns the points, which nbgrader takes as the cell's grade.
+    An answer whose own cell has failed since is not judged: what its name stands for is an older one. Where nbgrader
+    runs the notebook, it returns the points, which nbgrader takes as the cell's grade.
     """
-    verdict = judge(exercise(label), answer)
+    one = exercise(label)
+    if reason := stale.reason(label):
+        words = f"not yet: its cell stopped with {reason}. What is checked here is older: mend that cell, and run it."
+        verdict = Verdict(label, 0, one.points, "✘", words)
+    else:
+        verdict = judge(one, answer)
     print(verdict)
     return verdict.points if "NBGRADER_EXECUTION" in os.environ else None
 

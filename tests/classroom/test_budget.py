@@ -73,5 +73,5 @@ def test_a_class_takes_at_most_twice_as_long_with_the_worst_student(tmp_path, ha
 
 
 def test_the_words_for_it_are_not_those_of_a_single_answer():
-    mark = mark_of(exercise("0.1"), [], Attempt((), (), "", "budget", ""), STANDARD)
+    mark = mark_of(exercise("0.1"), [], Attempt((), (), "", "budget", ""), None, STANDARD)
     assert mark.trouble == "budget" and "20 seconds for one student's whole lesson" in mark.words

@@ -6,18 +6,19 @@ import shutil
 import socket
 import threading
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from nbformat.v4 import new_code_cell, new_output
 from tiny_class import LESSON, RIGHT, mark
 
-from course_lib.classroom.grading import replay
-from course_lib.classroom.grading.reading import Cell, Reading
-from course_lib.classroom.grading.replay import MOST_BAD, Job, Script, _grade_one, _tried
-from course_lib.classroom.grading.results import Paper
+from course_lib.classroom.grading import answering
+from course_lib.classroom.grading.answering import MOST_BAD, Answering, Asked
+from course_lib.classroom.grading.budget import Budget
+from course_lib.classroom.grading.reading import Cell
 from course_lib.classroom.grading.sandbox import Attempt
-from course_lib.classroom.grading.walls import Limits
+from course_lib.classroom.grading.walls import STANDARD, Limits
 from course_lib.classroom.release import tagged
 from course_lib.errors import CourseError
 from course_lib.exercises import exercise
@@ -207,7 +208,7 @@ def test_hidden_inputs_reach_no_page_however_loudly_an_answer_says_them(tmp_path
     for name, paper in papers.items():
         page = (tmp_path / "grades" / "feedback" / name / f"{LESSON}.html").read_text()
         words = mark(paper, "0.1").words
-        assert "0 of the 4 hidden cases" in words and mark(paper, "0.1").mark == "✘"
+        assert "0 of the 6 hidden cases" in words and mark(paper, "0.1").mark == "✘"
         assert "spoken" not in page and not any(number in words for number in inputs if len(number) > 2)
 
 
@@ -229,37 +230,43 @@ def test_a_notebook_full_of_endless_cells_is_given_up_soon():
     cells = [*(Cell("own", "", f"while True: pass  # {n}") for n in range(9)), Cell("exercise", "0.1", "x = unknown")]
 
     class Box:
-        tried = 0
+        tried, limits = 0, STANDARD
 
         def attempt(self, *_: object) -> Attempt:
             self.tried += 1
             return Attempt((), (), "", "time", "")
 
-    box, script = Box(), Script(Reading("", tuple(cells)), Paper("ada", LESSON, ()))
-    _tried(box, script, range(10), [9], exercise("0.1"), "density", [])
-    assert box.tried == MOST_BAD + 1 == len(script.bad)
+    box = Box()
+    one = asked(box, cells)
+    one.try_shown()
+    assert one.mark().points == 0 and box.tried <= MOST_BAD + 1
+
+
+def asked(box: object, cells: Sequence[Cell]) -> Answering:
+    """The answer to exercise 0.1 among ``cells``, in a sandbox of a test's own."""
+    return Answering(box, cells, Budget(STANDARD), set(), Asked(exercise("0.1"), "density", (), 0), {}, ())
 
 
 def test_an_answer_that_the_judge_is_not_made_for_costs_itself_alone(monkeypatch):
-    def fails(one, hidden, attempt, limits):
-        return real(one, hidden, attempt, limits) if not attempt.answers else 1 / 0
+    def fails(one, hidden, attempt, unseen, limits):
+        return real(one, hidden, attempt, unseen, limits) if not attempt.answers else 1 / 0
 
-    real = replay.mark_of
-    monkeypatch.setattr(replay, "mark_of", fails)
+    real = answering.mark_of
+    monkeypatch.setattr(answering, "mark_of", fails)
     cells = (Cell("exercise", "0.1", "x"), Cell("check", "0.1", "", ({"output_type": "stream", "text": "right"},)))
-    script = Script(Reading("", cells), Paper("ada", LESSON, ()))
-    box = type("Box", (), {"attempt": lambda *_: Attempt(("",), (1, 2), "", "", "")})()
-    _grade_one(Job(LESSON, "", (script,), "secret"), box, script, exercise("0.1"), "density", [])
-    found = mark(script.paper, "0.1")
+    box = type("Box", (), {"attempt": lambda *_: Attempt(("",), (1, 2), "", "", ""), "limits": STANDARD})()
+    one = asked(box, cells)
+    one.try_shown()
+    found = one.mark()
     assert (found.points, found.trouble) == (0, "error") and "could not be judged" in found.words
 
 
-def test_what_was_learnt_by_heart_for_the_shown_cases_earns_their_share_only(hand_in, grade):
+def test_what_was_learnt_by_heart_for_the_shown_cases_earns_nothing(hand_in, grade):
     by_heart = "return {943: 100_000 / (943 * 1682), 3: 0.5}.get(n_users, 0.7)"
     hand_in("parrot", {"0.1": EVERY_ANSWER.format(by_heart)})
     found = mark(grade()["parrot"], "0.1")
-    assert found.points == 0  # 2 of 6 cases: less than half a point
-    assert "right in all 2 cases of the lesson, but 0 of the 4 hidden cases" in found.words
+    assert found.points == 0 and "by heart" in found.finding
+    assert "right in all 2 cases of the lesson, but 0 of the 6 hidden cases" in found.words
 
 
 def test_a_typical_mistake_is_named_and_a_part_earns_its_part(hand_in, grade):
@@ -340,8 +347,11 @@ def test_parameters_cannot_be_overridden_and_forged_outputs_are_found(hand_in, g
         "injected": "not compared",
         "honest": "yes",
         "near": "yes",
-        "forged check": "no",
+        "forged check": "yes",
         "forged number": "no",
+    }
+    assert {name: mark(papers[name], "0.1").finding[:43] for name in papers if mark(papers[name], "0.1").finding} == {
+        "forged check": "the stored output of its check says ✔, and "
     }
     assert papers["forged check"].points == 3 and papers["forged number"].points == 4  # a separate mark, not points
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from course_lib.classroom.grading.judging import hidden_cases, mark_of
 from course_lib.classroom.grading.plain import decode, encode
 from course_lib.classroom.grading.reproduce import difference, shown
-from course_lib.classroom.grading.sandbox import Attempt, _attempt
+from course_lib.classroom.grading.sandbox import Attempt, attempt_of
 from course_lib.classroom.grading.walls import STANDARD
 from course_lib.exercises import exercise
 from course_lib.exercises.judge import Raised, answers
@@ -69,12 +69,23 @@ def test_what_a_student_writes_into_the_report_is_an_answer_or_a_value_error(doc
 
 @given(st.lists(st.text() | JSON.map(json.dumps) | JSON.map(lambda d: json.dumps({"answer": d}))))
 def test_a_report_may_hold_anything(lines):
-    assert isinstance(_attempt(lines, ""), Attempt)
+    assert isinstance(attempt_of(lines, ""), Attempt)
+
+
+DONE = '{"done": true, "called": []}'
 
 
 def test_a_report_that_ends_early_is_that_of_a_process_that_died():
-    assert _attempt(['{"ran": 0, "error": ""}', '{"answer": null}'], "").trouble == "died"
-    assert _attempt(['{"ran": 0, "error": ""}', '{"done": true}'], "").trouble == ""
+    assert attempt_of(['{"ran": 0, "error": ""}', '{"answer": null}'], "").trouble == "died"
+    assert attempt_of(['{"ran": 0, "error": ""}', '{"answer": nu'], "").trouble == "died"
+    assert attempt_of(['{"ran": 0, "error": ""}', DONE, ""], "").trouble == ""
+
+
+@pytest.mark.parametrize("line", ['{"points": 1}', "1", "half a li", '{"done": true}', '{"ran": "0", "error": ""}'])
+def test_a_line_that_is_not_of_the_grader_makes_the_whole_report_void(line):
+    for lines in ([line, '{"answer": null}', DONE], ['{"answer": null}', DONE, line]):
+        found = attempt_of(lines, "")
+        assert (found.trouble, found.answers) == ("report", ())
 
 
 def test_hidden_cases_are_the_same_for_the_whole_class_and_others_for_another_class():
@@ -83,42 +94,61 @@ def test_hidden_cases_are_the_same_for_the_whole_class_and_others_for_another_cl
     assert hidden_cases(exercise("0.3"), "ours") == []  # a value has no inputs
 
 
-def attempt_of(function, label, **more):
+def two_attempts(function, label, **more):
     one = exercise(label)
     hidden = hidden_cases(one, "secret")
-    found = tuple(sent(answer) for answer in answers(function, [*one.cases, *hidden]))
-    return (
-        one,
-        hidden,
-        Attempt(**({"errors": ("",), "answers": found, "instead": "", "trouble": "", "words": ""} | more)),
+    like = {"errors": ("",), "instead": "", "trouble": "", "words": ""}
+    shown, unseen = (
+        Attempt(**(like | {"answers": tuple(sent(answer) for answer in answers(function, cases))} | more))
+        for cases in (one.cases, hidden)
     )
+    return one, hidden, shown, unseen
 
 
-def test_half_of_the_cases_earn_half_of_the_points():
-    one, hidden, attempt = attempt_of(exercise("4.1").reference, "4.1")  # 2 cases and 4 hidden ones, 2 points
-    assert mark_of(one, hidden, attempt, STANDARD).points == 2
-    half = Attempt(("",), attempt.answers[:3], "", "time", "")
-    mark = mark_of(one, hidden, half, STANDARD)
-    assert (mark.points, mark.mark, mark.trouble) == (1, "✘", "time")
-    assert "no answer within 10 seconds" in mark.words or "1 of the 4 hidden cases" in mark.words
+def test_the_hidden_cases_earn_the_points():
+    one, hidden, shown, unseen = two_attempts(exercise("4.1").reference, "4.1")  # 2 points
+    assert mark_of(one, hidden, shown, unseen, STANDARD).points == 2
+    for right, points in ((6, 2), (5, 1.5), (3, 1), (2, 0.5), (1, 0), (0, 0)):
+        some = Attempt(("",), unseen.answers[:right], "", "time" if right < 6 else "", "")
+        mark = mark_of(one, hidden, shown, some, STANDARD)
+        assert (mark.points, mark.trouble) == (points, "time" if right < 6 else "")
+        assert right == 6 or f"{right} of the 6 hidden cases" in mark.words
+    wrong = Attempt(("",), (0.0,) * len(one.cases), "", "", "")
+    assert mark_of(one, hidden, wrong, unseen, STANDARD).points == 1.5  # 6 of 8 cases, rounded down
 
 
-@pytest.mark.parametrize("trouble", ["time", "output", "died"])
+def test_a_table_of_the_shown_cases_earns_nothing_and_is_said():
+    for label in ("4.1", "5.4", "6.3"):
+        one, hidden, shown, _ = two_attempts(exercise(label).reference, label)
+        blank = Attempt(("",), (0.123,) * len(hidden), "", "", "")
+        mark = mark_of(one, hidden, shown, blank, STANDARD)
+        assert mark.points == 0 and "by heart" in mark.finding
+
+
+def test_what_stops_in_a_hidden_case_is_not_named():
+    one, hidden, shown, _ = two_attempts(exercise("4.1").reference, "4.1")
+    stops = Attempt(("",), tuple(Raised(f"KeyError: {case}") for case in hidden), "", "", "")
+    words = mark_of(one, hidden, shown, stops, STANDARD).words
+    assert "It stops with an error there." in words and "KeyError" not in words
+
+
+@pytest.mark.parametrize("trouble", ["time", "output", "died", "report"])
 def test_whoever_is_stopped_before_the_first_answer_gets_nothing_and_is_told_why(trouble):
-    one, hidden, attempt = attempt_of(lambda *case: 0, "0.1", answers=(), trouble=trouble)
-    mark = mark_of(one, hidden, attempt, STANDARD)
+    one, hidden, shown, _ = two_attempts(lambda *case: 0, "0.1", answers=(), trouble=trouble)
+    mark = mark_of(one, hidden, shown, None, STANDARD)
     assert (mark.points, mark.mark, mark.trouble) == (0, "✘", trouble)
+    assert bool(mark.finding) == (trouble == "report")
 
 
 def test_a_cell_that_cannot_run_is_not_called_unsolved():
-    one, hidden, attempt = attempt_of(lambda *case: None, "0.1", errors=("SyntaxError: expected ':'",))
-    mark = mark_of(one, hidden, attempt, STANDARD)
+    one, hidden, shown, _ = two_attempts(lambda *case: None, "0.1", errors=("SyntaxError: expected ':'",))
+    mark = mark_of(one, hidden, shown, None, STANDARD)
     assert mark.mark == "✘" and "SyntaxError" in mark.words and mark.trouble == "error"
 
 
 def test_a_value_where_a_function_is_wanted_is_called_by_its_type():
-    one, hidden, attempt = attempt_of(lambda *case: 0, "0.1", answers=(), instead="float")
-    assert "type float" in mark_of(one, hidden, attempt, STANDARD).words
+    one, hidden, shown, _ = two_attempts(lambda *case: 0, "0.1", answers=(), instead="float")
+    assert "type float" in mark_of(one, hidden, shown, None, STANDARD).words
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 """One lesson, many students: the lesson runs once in a sandbox, and every student's answers run in forks of it.
 
-The cells of the lesson are ours, as handed out; a student's are those of the exercises and the student's own. An answer
-first runs alone, and with all that the student wrote before it only where it misses a name.
+The cells of the lesson are ours, as handed out, and are kept at each check. Then come the answers: all that is shown,
+of all students, before the first hidden case of any. Whatever an answer to a hidden case could leave behind, nobody
+comes after it whose words are quoted.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,17 +14,18 @@ import nbformat
 from nbformat import NotebookNode
 
 from course_lib.classroom.grading import reproduce
+from course_lib.classroom.grading.answering import Answering, Asked
 from course_lib.classroom.grading.budget import Budget
-from course_lib.classroom.grading.judging import hidden_cases, mark_of
-from course_lib.classroom.grading.reading import Cell, Reading
+from course_lib.classroom.grading.cells import our_cells
+from course_lib.classroom.grading.judging import class_cases
+from course_lib.classroom.grading.reading import Reading
 from course_lib.classroom.grading.results import Mark, Paper, save
-from course_lib.classroom.grading.sandbox import Attempt, Sandbox
+from course_lib.classroom.grading.sandbox import Sandbox
+from course_lib.classroom.grading.tries import COSTLY
 from course_lib.classroom.grading.walls import STANDARD, Limits
 from course_lib.classroom.release import answer_of, label_of, student_edition, tagged
 from course_lib.exercises import exercise
-from course_lib.exercises.judge import Case, Exercise, Raised, compare
 
-MOST_BAD = 3  # cells of a student that end a fork; one more, and what is wrong is not looked for any longer
 WIDEST = "print(max(lesson.tolerance.values(), default=0.02))"  # tolerance of the lesson's figures; see `Lesson.record`
 
 
@@ -53,94 +56,43 @@ class Job:
 
 def grade(job: Job) -> list[Paper]:
     """The papers of ``job``'s scripts. Raises CourseError where the lesson itself does not run in the sandbox."""
-    lesson = nbformat.reads(job.notebook, as_version=4)
-    replayed: dict[str, str] = {}
-    for script in job.scripts:
-        script.budget = Budget(job.limits)
+    lesson, replayed, asked, seconds = nbformat.reads(job.notebook, as_version=4), {}, [], {}
     with Sandbox(job.limits, job.trust, job.threads, job.private) as box:
         for cell in student_edition(lesson).cells:
             if cell.cell_type != "code":
                 continue
-            if not tagged(cell, "check"):
-                replayed[cell.id] = box.run(cell.source)
+            if tagged(cell, "check"):
+                one = exercise(label_of(cell))
+                asked.append(Asked(one, answer_of(cell), class_cases(one.label, job.secret), box.keep()))
                 continue
-            one, answer = exercise(label_of(cell)), answer_of(cell)
-            hidden = hidden_cases(one, job.secret)
-            for script in job.scripts:
-                if all(mark.label != one.label for mark in script.paper.marks):
-                    _grade_one(job, box, script, one, answer, hidden)
+            started = time.monotonic()
+            replayed[cell.id] = box.run(cell.source)
+            seconds[cell.id] = time.monotonic() - started
         rel = float(box.run(WIDEST))
+        handed_out = sources_of(student_edition(lesson))
+        costly = {name for name, taken in seconds.items() if taken > COSTLY}
+        for script in job.scripts:
+            script.budget = Budget(job.limits)
+        waiting = [
+            (script, Answering(box, script.reading.cells, script.budget, script.bad, one, handed_out, costly))
+            for one in asked
+            for script in job.scripts
+            if all(mark.label != one.exercise.label for mark in script.paper.marks)
+        ]
+        for _, answering in waiting:
+            answering.try_shown()
+        for script, answering in waiting:
+            script.paper = replace(script.paper, marks=(*script.paper.marks, answering.mark()))
+            if job.folder:
+                save(script.paper, job.folder)
     for script in job.scripts:
         _compare_outputs(script, lesson, replayed, rel)
     return [script.paper for script in job.scripts]
 
 
-def _grade_one(job: Job, box: Sandbox, script: Script, one: Exercise, answer: str, hidden: Sequence[Case]) -> None:
-    """Add the mark for exercise ``one`` to the script's paper, and what its check's stored output says otherwise."""
-    own, before = cells_for(script.reading.cells, one.label)
-    attempt = _tried(box, script, own, own, one, answer, hidden)
-    if before != own and len(script.bad) <= MOST_BAD and (not own or _misses_a_name(attempt)):
-        attempt = _tried(box, script, before, own, one, answer, hidden)
-    try:
-        with script.budget.spending():
-            mark = mark_of(one, hidden, attempt, job.limits)
-    except Exception:  # an answer that the judge is not made for costs itself, and nobody else
-        attempt = replace(attempt, answers=(), trouble="error", words="an answer that could not be judged")
-        mark = mark_of(one, hidden, attempt, job.limits)
-    if mark.mark == "○" and not own:
-        mark = replace(mark, words="the cell of this exercise is not in the notebook.", trouble="missing")
-    checks = [cell.shown for cell in script.reading.cells if (cell.kind, cell.name) == ("check", one.label)]
-    differences = script.paper.differences
-    if checks and checks[-1].strip() and not attempt.trouble and not attempt.instead:
-        found = [*attempt.answers, *[None] * len(one.cases)][: len(one.cases) or 1]
-        ours = str(compare(one, one.cases or [()], found))
-        if words := reproduce.difference(checks[-1], ours, 1e-3):
-            differences += (f"the check of exercise {one.label}: {words}",)
-    script.paper = replace(script.paper, marks=(*script.paper.marks, mark), differences=differences)
-    if job.folder:
-        save(script.paper, job.folder)
-
-
-def cells_for(cells: Sequence[Cell], label: str) -> tuple[list[int], list[int]]:
-    """Numbers of the cells that answer exercise ``label``, and of all that the student wrote until its check.
-
-    A cell that stands twice runs twice, as it would in a notebook: the last one counts.
-    """
-    own = [i for i, cell in enumerate(cells) if (cell.kind, cell.name) == ("exercise", label)]
-    checks = [i for i, cell in enumerate(cells) if (cell.kind, cell.name) == ("check", label)]
-    last = max([*own, *checks], default=len(cells) - 1)
-    return own, [i for i, cell in enumerate(cells[: last + 1]) if cell.kind in ("own", "exercise")]
-
-
-def _tried(
-    box: Sandbox,
-    script: Script,
-    numbers: Sequence[int],
-    own: Sequence[int],
-    one: Exercise,
-    answer: str,
-    hidden: Sequence[Case],
-) -> Attempt:
-    """The attempt with the cells ``numbers``; again without one that ends it and is not the exercise's ``own``."""
-    while True:
-        running = [number for number in numbers if number not in script.bad]
-        sources = [script.reading.cells[number].source for number in running]
-        attempt = box.attempt(sources, answer, one.cases, one.is_function, script.budget)
-        ended = running[len(attempt.errors) :][:1] if attempt.trouble else []
-        script.bad.update(ended)
-        if not ended or ended[0] in own or len(script.bad) > MOST_BAD:
-            break
-    if not hidden or attempt.trouble or attempt.instead:
-        return attempt
-    # In a fork of its own, of which nothing but answers is told: a page may quote what a student's code says, and the
-    # code can say all that it finds. The hidden inputs are not there before.
-    unseen = box.attempt(sources, answer, hidden, one.is_function, script.budget)
-    return replace(attempt, answers=(*attempt.answers, *unseen.answers), trouble=unseen.trouble)
-
-
-def _misses_a_name(attempt: Attempt) -> bool:
-    raised = [answer.words for answer in attempt.answers if isinstance(answer, Raised)]
-    return any(words.startswith("NameError") for words in (*attempt.errors, *raised))
+def sources_of(edition: NotebookNode) -> dict[str, str]:
+    """{id of a lesson's cell, or label of a check: its source}, as handed out."""
+    return {cell.name if cell.kind == "check" else cell.id: cell.source for cell in our_cells(edition)}
 
 
 def _compare_outputs(script: Script, lesson: NotebookNode, replayed: dict[str, str], rel: float) -> None:

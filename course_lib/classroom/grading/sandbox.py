@@ -32,6 +32,7 @@ WITHOUT = (
     "--trust-the-students it runs without: then their code can read, change and delete whatever you can."
 )
 
+FORGED = "the code writes into the grader's own report"
 PATIENCE = 900  # seconds for one cell of a lesson, as nbval has
 VARIABLES = {  # of the warm process
     "PATH": os.defpath,
@@ -61,8 +62,9 @@ class Attempt:
     errors: tuple[str, ...]  # one for each cell that came to its end; empty where nothing was raised
     answers: tuple[Any, ...]  # one for each case that came to its end; a value is one answer
     instead: str  # the type of what was found where a function was wanted; else empty
-    trouble: str  # "" when it came to its own end; else "time", "budget", "output", "died", "error"
+    trouble: str  # "" when it came to its own end; else "time", "budget", "output", "died", "error", "report"
     words: str  # of that error
+    called: tuple[str, ...] = ()  # functions of the course's library that ran while it answered
 
 
 class Sandbox:
@@ -77,6 +79,7 @@ class Sandbox:
         """
         self.limits = limits
         self._late = False
+        self._point, self._moved = 0, True
         self._scratch = tempfile.TemporaryDirectory(prefix="grading-")  # used without walls only
         warm = [sys.executable, "-m", "course_lib.classroom.grading.warm"]
         if trust:
@@ -112,39 +115,57 @@ class Sandbox:
 
     def run(self, source: str) -> str:
         """Run a cell of the lesson; returns what it shows, as text. Raises CourseError if it fails."""
+        self._moved = True
         reply = self._ask({"run": source})
         if reply["error"]:
             raise CourseError(f"A cell of the lesson itself fails in the sandbox: {reply['error']}.")
         return reply["text"]
 
-    def attempt(
-        self, cells: Sequence[str], answer: str, cases: Sequence[Case], function: bool, budget: Budget | None = None
-    ) -> Attempt:
-        """Run a student's ``cells`` at this point of the lesson; see what ``answer``, an expression, makes of cases.
+    def keep(self) -> int:
+        """Keep the lesson as it is at this point; returns the number under which `attempt` finds it."""
+        if self._moved:
+            self._point, self._moved = self._ask({"keep": True})["point"], False
+        return self._point
 
-        What that takes is taken from the student's ``budget``; an attempt that ends with it has the trouble "budget".
+    def attempt(
+        self,
+        cells: Sequence[str],
+        answer: str,
+        cases: Sequence[Case],
+        function: bool,
+        budget: Budget | None = None,
+        point: int | None = None,
+        check: str = "",
+    ) -> Attempt:
+        """Run a student's ``cells`` at a ``point`` of the lesson; see what ``answer``, an expression, makes of cases.
+
+        point: of `keep`; None means here. check: the label of the check that stands in ``cells``, if its own words say
+        what the answer is. What that takes is taken from the student's ``budget``; an attempt that ends with it has the
+        trouble "budget".
         """
         budget = budget or Budget(self.limits)
+        point = self.keep() if point is None else point
         limits = replace(self.limits, seconds=budget.seconds(self.limits.seconds))
+        task = {"cells": list(cells), "answer": answer, "function": function, "check": check}
         with budget.spending():
-            attempt = self._attempt(cells, answer, cases, function, limits)
+            attempt = self._attempt(task, cases, limits, point)
         if attempt.trouble == "time" and limits.seconds < self.limits.seconds:
             return replace(attempt, trouble="budget")
         return attempt
 
-    def _attempt(
-        self, cells: Sequence[str], answer: str, cases: Sequence[Case], function: bool, limits: Limits
-    ) -> Attempt:
-        inputs = b64encode(pickle.dumps(list(cases))).decode()
-        work = {"cells": list(cells), "answer": answer, "cases": inputs, "function": function}
-        data = json.dumps(work | {"limits": asdict(limits)})  # ASCII: as many bytes as characters
-        reply = self._ask({"bytes": len(data)}, data)
+    def _attempt(self, task: dict[str, Any], cases: Sequence[Case], limits: Limits, point: int) -> Attempt:
+        task["cases"] = b64encode(pickle.dumps(list(cases))).decode()
+        data = json.dumps(task | {"limits": asdict(limits)})  # ASCII: as many bytes as characters
+        reply = self._ask({"bytes": len(data), "point": point}, data)
         if reply["messages"] and reply["messages"][0].startswith('{"walls"'):  # told before any code of a student runs
             why = json.loads(reply["messages"][0])["walls"]
             raise CourseError(WITHOUT.format(why=f"one answer cannot be walled off here ({why})"))
-        attempt = _attempt(reply["messages"], reply["trouble"])
-        if len(attempt.answers) > (len(cases) if function else 1):
-            return replace(attempt, answers=(), trouble="error", words="the code writes into the grader's own report")
+        attempt = attempt_of(reply["messages"], reply["trouble"])
+        wanted = len(cases) if task["function"] else 1
+        whole = len(attempt.answers) == (0 if attempt.instead else wanted)
+        ran = len(attempt.errors) == len(task["cells"])
+        if len(attempt.answers) > wanted or not (attempt.trouble or (whole and ran)):
+            return replace(attempt, answers=(), trouble="report", words=FORGED)
         return attempt
 
     def _too_late(self) -> None:
@@ -172,14 +193,17 @@ class Sandbox:
             watchdog.cancel()
 
 
-def _attempt(lines: Sequence[str], trouble: str) -> Attempt:
-    """The report of a fork. A student's code can write into it what it likes, so it may hold anything."""
+def attempt_of(lines: Sequence[str], trouble: str) -> Attempt:
+    """The report of a fork. A student's code can write into it what it likes: what is not ours makes it "report"."""
     errors: list[str] = []
     found: list[Any] = []
-    instead, words, done = "", "", False
-    for line in lines:
+    called: list[str] = []
+    instead, words, done, foreign = "", "", False, False
+    for number, line in enumerate(lines):
         try:
-            match json.loads(line):
+            match json.loads(line) if line else {"at": 0}:
+                case {"at": int()}:
+                    pass
                 case {"ran": int(), "error": str(error)}:
                     errors.append(error[:MOST_WORDS])
                 case {"answer": document}:
@@ -188,11 +212,15 @@ def _attempt(lines: Sequence[str], trouble: str) -> Attempt:
                     instead = name[:80]
                 case {"failed": str(error)}:
                     words, trouble = error[:MOST_WORDS], trouble or "error"
-                case {"done": True}:
-                    done = True
-        except (ValueError, RecursionError):  # half a line, or not one of ours
-            continue
-    return Attempt(tuple(errors), tuple(found), instead, trouble if trouble or done else "died", words)
+                case {"done": True, "called": list(names)}:
+                    done, called = True, [str(name)[:120] for name in names[:3]]
+                case _:
+                    foreign = True
+        except (ValueError, RecursionError):  # half a line, at the end of a fork that was stopped, or not one of ours
+            foreign = foreign or done or number < len(lines) - 1
+    if foreign:
+        return Attempt(tuple(errors), (), "", "report", FORGED)
+    return Attempt(tuple(errors), tuple(found), instead, trouble if trouble or done else "died", words, tuple(called))
 
 
 def _decoded(document: Any) -> Any:
