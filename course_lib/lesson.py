@@ -67,11 +67,12 @@ class Lesson:
     def record(self, name: str, value: float, rel: float = 0.02) -> float:
         """Keep a figure of this run; ``rel`` ≥ 0 is the relative tolerance within which another machine reproduces it.
 
-        value: finite, a number of Python, numpy or torch. Recorded again, as when a student changes a cell and runs it
-        once more, the last value stays. Returns it.
+        value: finite, a number of Python, numpy or torch; True counts as 1. Recorded again, as when a student changes a
+        cell and runs it once more, the last value stays. Returns it.
         """
         try:
-            figure = number(name, value.item() if hasattr(value, "item") else value)  # of numpy or of torch
+            plain = value.item() if hasattr(value, "item") else value  # of numpy or of torch
+            figure = number(name, int(plain) if isinstance(plain, bool) else plain)
         except (CourseError, ValueError, RuntimeError) as error:  # the last two: an array of several
             told = f"The figure {name!r} is {value}, not a number: look at the cell that computes it."
             raise CourseError(told) from error

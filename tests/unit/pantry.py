@@ -61,14 +61,15 @@ class Choice(Kind):
 
 @dataclass(frozen=True)
 class Knob(Kind):
-    """A number. dear: time or memory grows with it, so that nobody tries it huge."""
+    """A number. dear: time or memory grows with it, so that nobody tries it huge. truth: True counts as 1."""
 
     dear: bool = False
+    truth: bool = False
 
     def trials(self, parameter: inspect.Parameter) -> Iterator[Trial]:
         whole = "float" not in str(parameter.annotation)
         yield Trial("NaN", NAN, "refused")
-        yield Trial("True", True, "refused")
+        yield Trial("True", True, "equal" if self.truth else "refused", 1)
         yield Trial("a minus", -abs(self.value) or -1, "sound")
         yield Trial("0", 0, "sound")
         if not self.dear:

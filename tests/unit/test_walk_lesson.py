@@ -29,7 +29,7 @@ PANTRY: Pantry = {
     **{key: lambda: 1 for key in ("quick", "standard", "full")},
     "items": lambda: [1, 2],
     "label": lambda: "steps",
-    "value": lambda: Knob(0.25),
+    "value": lambda: Knob(0.25, truth=True),
     "figure": lambda: Fixed(plt.figure()),
     "alt": lambda: "One sentence that says what one sees.",
     "interval_bars.table": lambda: INTERVALS,

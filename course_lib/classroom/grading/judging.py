@@ -12,7 +12,7 @@ from course_lib.classroom.grading.results import Mark
 from course_lib.classroom.grading.sandbox import Attempt
 from course_lib.classroom.grading.walls import Limits
 from course_lib.exercises import exercise as exercise_of
-from course_lib.exercises.judge import Case, Exercise, Raised, answers, compare, mistake
+from course_lib.exercises.judge import Case, Exercise, Raised, answers_of_ours, compare, mistake
 
 HIDDEN = 6  # cases that nobody has seen, besides those of the lesson
 DRAWN = 60  # from which they are chosen
@@ -45,7 +45,7 @@ def hidden_cases(exercise: Exercise, secret: str) -> list[Case]:
 
 def _right_by_mistake(exercise: Exercise, cases: Sequence[Case]) -> np.ndarray:
     """(number of known mistakes, number of cases): 1 where the mistake gives the right answer all the same."""
-    found = [right_cases(exercise, cases, answers(wrong, cases)) for wrong in exercise.mistakes.values()]
+    found = [right_cases(exercise, cases, answers_of_ours(wrong, cases)) for wrong in exercise.mistakes.values()]
     return np.array(found, dtype=int).reshape(len(found), len(cases))
 
 
