@@ -151,6 +151,11 @@ def mistake(exercise: Exercise, cases: Sequence[Case], found: Sequence[Any]) -> 
     return next(whole, "") or next(part, "")
 
 
+def right_cases(exercise: Exercise, cases: Sequence[Case], found: Sequence[Any]) -> list[bool]:
+    """For each of ``cases`` whether its answer in ``found`` is right; no words are looked for."""
+    return [not words for words in _wrong(exercise, found, exercise.reference, cases)]
+
+
 def _wrong(exercise: Exercise, found: Sequence[Any], thing: Any, cases: Sequence[Case]) -> list[str]:
     """What sets each answer apart from that of ``thing``, a function or the value itself; empty where nothing does."""
     expected = _expected(exercise, thing, cases)

@@ -6,17 +6,18 @@ import numpy as np
 
 from course_lib.exercises.judge import Case, Exercise
 
-WORDS = "Night Love Devil's 12 Pret-A-Porter Schindler's Mr. L.A. Rock'n'Roll Story: Spider-Man Other & Theatre (1995)"
+WORDS = "Night Love 12 Schindler's Story Other Theatre Theory Angels 1995 Annie"
+SIGNS = "Pret-A-Porter L.A. Spider-Man (1995) S.W.A.T. Face/Off"
 
 
 def some_title(rng: np.random.Generator) -> Case:
-    """A title of one to five words: an article in front, at the end or nowhere, at times a comma within."""
-    words = [str(word) for word in rng.choice(WORDS.split(), size=rng.integers(1, 6))]
-    if len(words) > 1 and rng.random() < 0.3:
+    """A title with signs within words, an apostrophe, an article at the end, and often a comma in the middle."""
+    words = [*rng.choice(WORDS.split(), rng.integers(1, 4)), rng.choice(SIGNS.split()), rng.choice(["Devil's", "It's"])]
+    words = [str(word) for word in rng.permutation(words)]
+    if rng.random() < 0.7:
         words[0] += ","
-    article = str(rng.choice(["The", "A", "An"]))
     title = str(rng.choice([" ", "  "], p=[0.8, 0.2])).join(words)
-    return (str(rng.choice([f"{title}, {article}", f"{title}, {article}", f"{article} {title}", title])),)
+    return (f"{title}, {rng.choice(['The', 'A', 'An'])}",)
 
 
 def key(title: str, article: str = "the|a|an", apart: str = "'") -> str:
@@ -31,15 +32,15 @@ def with_capitals(title: str) -> str:
 
 
 def some_draws(rng: np.random.Generator) -> Case:
-    """A statistic and its values in shuffled joins, often with ties; at times it is above them all."""
-    shuffled = rng.normal(size=rng.integers(1, 40)).round(1)
-    return float(rng.choice([rng.choice(shuffled), rng.choice(shuffled), rng.normal(), 9.0]).round(1)), shuffled
+    """A statistic and its values in shuffled joins, one of them just as large."""
+    shuffled = rng.integers(-12, 13, size=rng.integers(6, 40)) / 8
+    return float(rng.choice(shuffled)), shuffled
 
 
 def some_times(rng: np.random.Generator) -> Case:
     """Times out of order and with ties. The share is in sixteenths, so that (1 - share) · (n - 1) has no rounding."""
-    n = int(rng.integers(2, 30))
-    return 893_286_638 + rng.integers(0, n, size=n), int(rng.integers(1, 16)) / 16
+    n = int(rng.integers(8, 30))
+    return 893_286_638 + rng.integers(0, n, size=n), int(rng.integers(2, 15)) / 16
 
 
 def cut(time: np.ndarray, share: float) -> int:
@@ -47,26 +48,30 @@ def cut(time: np.ndarray, share: float) -> int:
 
 
 def some_ratings(rng: np.random.Generator) -> Case:
-    """Rows of train and of the test; some of the test's users have no row in train."""
-    n, k, m = rng.integers(1, 20), rng.integers(1, 12), int(rng.integers(2, 6))
-    train, test = rng.integers(0, m, size=n), rng.integers(0, m + 2, size=k)
-    return train, rng.integers(1, 6, size=n).astype(float), test, rng.integers(1, 6, size=k).astype(float)
+    """Rows of train and of the test; some of the test's users have no row in train, one of a larger id than any."""
+    n, k, m = rng.integers(4, 20), rng.integers(3, 12), int(rng.integers(2, 6))
+    train, test = rng.integers(0, m, size=n), np.append(rng.integers(0, m + 2, size=k), m + 2)
+    return train, rng.integers(1, 6, size=n).astype(float), test, rng.integers(1, 6, size=k + 1).astype(float)
+
+
+def means(train_user: np.ndarray, train_rating: np.ndarray, user: np.ndarray, other: float) -> np.ndarray:
+    """The mean in train of each of the users, and ``other`` where there is none."""
+    return np.array([train_rating[train_user == i].mean() if i in train_user else other for i in user])
 
 
 def centred(train_user: np.ndarray, train_rating: np.ndarray, user: np.ndarray, rating: np.ndarray) -> np.ndarray:
-    return rating - np.array(
-        [train_rating[train_user == i].mean() if i in train_user else train_rating.mean() for i in user]
-    )
+    return rating - means(train_user, train_rating, user, train_rating.mean())
 
 
 def by_both(train_user: np.ndarray, train_rating: np.ndarray, user: np.ndarray, rating: np.ndarray) -> np.ndarray:
     return centred(np.append(train_user, user), np.append(train_rating, rating), user, rating)
 
 
-def without_unknown(
+def by_mean_of_means(
     train_user: np.ndarray, train_rating: np.ndarray, user: np.ndarray, rating: np.ndarray
 ) -> np.ndarray:
-    return np.where(np.isin(user, train_user), centred(train_user, train_rating, user, rating), rating)
+    each = means(train_user, train_rating, np.unique(train_user), 0)
+    return rating - means(train_user, train_rating, user, each.mean())
 
 
 EXERCISES = (
@@ -78,19 +83,27 @@ EXERCISES = (
             ("Usual Suspects, The",),
             ("Schindler's List!",),
             ("Bronx Tale, A",),
-            ("Cook the Thief His Wife & Her Lover, The",),
+            ("Good, the Bad & the Ugly, The",),
             ("Others, Other Rooms",),
             ("Pret-A-Porter",),
+            ("L.A. Confidential",),
         ],
         some_title,
         {
             "The article is still at the end: move it before you drop the comma.": lambda t: key(t, article="-"),
+            "Where the article stood at the end it is gone: it belongs in front.": lambda t: re.sub(
+                " (the|a|an)$", "", key(t, article="-")
+            ),
             'An apostrophe leaves no space behind: "schindlers", not "schindler s".': lambda t: key(t, apart="\n"),
             "Lower case is wanted.": with_capitals,
             "Only an apostrophe leaves no space; in the place of any other sign the words stay apart.": lambda t: key(
-                t, apart="'.:!(),&-"
+                t, apart="'.:!(),&/-"
             ),
+            "A full stop is a sign like any other: a space takes its place.": lambda t: key(t, apart="'."),
+            "The signs are still there.": lambda t: re.sub(r"^(.*), (the|a|an)$", r"\2 \1", t.lower()),
         },
+        "In this order: small letters, the article to the front, apostrophes out, a space for any other sign, then "
+        "single spaces.",
     ),
     Exercise(
         "1.2",
@@ -100,6 +113,7 @@ EXERCISES = (
             (0.5, np.array([0.1, 0.2, 0.6, 0.3])),
             (9.0, np.zeros(99)),
             (0.2, np.array([0.2, 0.1, 0.3])),
+            (0.1, np.array([-0.3, 0.2, -0.05])),
             (0.045, np.array([0.041, 0.052, 0.045, 0.039, 0.048, 0.043])),
         ],
         some_draws,
@@ -111,7 +125,18 @@ EXERCISES = (
             "That is the share of smaller draws; large values are the surprising ones here.": lambda o, s: (
                 (1 + (s <= o).sum()) / (1 + len(s))
             ),
+            "The real value is one of the draws: it counts below the line too.": lambda o, s: (
+                (1 + (s >= o).sum()) / len(s)
+            ),
+            "The real value is one of the draws: it counts above the line too.": lambda o, s: (
+                (s >= o).sum() / (1 + len(s))
+            ),
+            "That is how many; a share is wanted, so divide by the number of draws.": lambda o, s: 1 + (s >= o).sum(),
+            "The sign counts here: no absolute values.": lambda o, s: (1 + (np.abs(s) >= abs(o)).sum()) / (1 + len(s)),
         },
+        "Count the draws that are at least as large, the real one included, and divide by the number of all, the "
+        "real one included.",
+        kind="share",
     ),
     Exercise(
         "1.3",
@@ -129,7 +154,14 @@ EXERCISES = (
                 t > t[int((1 - s) * (len(t) - 1))]
             ),
             "That marks the early part; the test is the late one.": lambda t, s: t <= cut(t, s),
+            "The last rows are not the latest ones: compare the times with the cut.": lambda t, s: (
+                np.arange(len(t)) > int((1 - s) * (len(t) - 1))
+            ),
+            "The share is that of the test, which comes last: the cut is at 1 − share.": lambda t, s: t > cut(t, 1 - s),
+            "These are times; True or False for each row is wanted.": lambda t, s: t[t > cut(t, s)],
+            "These are positions; True or False for each row is wanted.": lambda t, s: np.flatnonzero(t > cut(t, s)),
         },
+        "The cut is np.sort(time) at the position of the formula; compare each time with it.",
     ),
     Exercise(
         "1.4",
@@ -137,7 +169,7 @@ EXERCISES = (
         centred,
         [
             (np.array([0, 0, 1]), np.array([5.0, 3.0, 2.0]), np.array([0, 1, 1]), np.array([5.0, 2.0, 4.0])),
-            (np.array([0, 0, 2]), np.array([4.0, 5.0, 3.0]), np.array([1, 2]), np.array([4.0, 1.0])),
+            (np.array([0, 0, 2]), np.array([4.0, 5.0, 2.0]), np.array([1, 2, 7]), np.array([3.0, 1.0, 5.0])),
         ],
         some_ratings,
         {
@@ -148,7 +180,26 @@ EXERCISES = (
             "One mean for everybody is not enough: each user has a mean of their own.": lambda tu, tr, u, r: (
                 r - tr.mean()
             ),
-            "A user without a training row gets the mean of all training ratings.": without_unknown,
+            "For a user without a training row, take the mean of all training ratings off the rating.": (
+                lambda tu, tr, u, r: r - means(tu, tr, u, 0)
+            ),
+            "That is the mean itself: take it *off* the rating.": lambda tu, tr, u, r: means(tu, tr, u, tr.mean()),
+            "The rating minus the mean is wanted, not the mean minus the rating.": lambda tu, tr, u, r: (
+                -centred(tu, tr, u, r)
+            ),
+            "A user without a training row has no mean, hence NaN: take the mean of all training ratings there.": (
+                lambda tu, tr, u, r: r - means(tu, tr, u, np.nan)
+            ),
+            "For a user without a training row the rating stays a rating minus a mean, not 0.": (
+                lambda tu, tr, u, r: np.where(np.isin(u, tu), centred(tu, tr, u, r), 0)
+            ),
+            "For a user without a training row take the mean of all ratings, not the mean of the users' means.": (
+                by_mean_of_means
+            ),
+            "The mean of a user's own ratings is wanted; this divides by the number of all rows.": (
+                lambda tu, tr, u, r: r - np.array([tr[tu == i].sum() / len(tr) if i in tu else tr.mean() for i in u])
+            ),
         },
+        "An id of the test can be larger than any in train, and a user can be in the test without being in train.",
     ),
 )

@@ -8,15 +8,24 @@ from course_lib.exercises.judge import Case, Exercise
 
 
 def some_rentals(rng: np.random.Generator) -> Case:
-    """A person's rentals in no order, several on some days; `today` is at times before them all or after."""
-    n = int(rng.integers(1, 15))
-    return rng.integers(10, 10 + n, size=n), rng.integers(0, 3, size=n), int(rng.integers(9, 12 + n))
+    """A person's rentals in no order, of each fit before `today`, on it and after it; there may be more."""
+    today, fits = int(rng.integers(12, 20)), np.repeat(np.arange(3), 3)
+    days = np.tile([today - 1, today, today + 1], 3) + np.tile([-1, 0, 1], 3) * rng.integers(0, 3, size=9)
+    more = int(rng.integers(1, 9))
+    days, fits = np.append(days, rng.integers(9, today, size=more)), np.append(fits, rng.integers(0, 3, size=more))
+    order = rng.permutation(len(days))
+    return days[order], fits[order], today
 
 
-def some_probabilities(rng: np.random.Generator) -> Case:
-    """Probabilities of the true tokens, at times some that are very small or 1."""
-    p = rng.uniform(0.001, 1, size=rng.integers(1, 25))
-    return (np.where(rng.random(len(p)) < 0.2, rng.choice([1e-9, 1.0]), p),)
+def some_texts(rng: np.random.Generator) -> Case:
+    """The mean loss of each of a few texts of different length, and their lengths in tokens."""
+    n = int(rng.integers(2, 9))
+    tokens = rng.choice(np.arange(1, 60), n, replace=False)
+    return rng.uniform(0.5, 5, size=n).round(3), tokens
+
+
+def perplexity(loss: np.ndarray, tokens: np.ndarray) -> float:
+    return float(np.exp(loss @ tokens / tokens.sum()))
 
 
 def some_films(rng: np.random.Generator, B: int, d: int) -> np.ndarray:
@@ -25,30 +34,42 @@ def some_films(rng: np.random.Generator, B: int, d: int) -> np.ndarray:
 
 
 def some_batch(rng: np.random.Generator) -> Case:
-    """A batch of unit vectors, a partner for each (one film may be the partner of several) and a temperature."""
-    B = int(rng.integers(3, 9))
+    """A batch of unit vectors, a partner for each, pairs that are alike, partners among them, and a temperature."""
+    B = int(rng.integers(5, 9))
     partner = (np.arange(B) + rng.integers(1, B, size=B)) % B
-    return some_films(rng, B, int(rng.integers(2, 9))), partner, round(rng.uniform(0.05, 1), 2)
+    alike = rng.random((B, B)) < 0.2
+    alike[np.arange(0, B, 2), partner[::2]] = True
+    return some_films(rng, B, int(rng.integers(3, 9))), partner, alike | alike.T, round(rng.uniform(0.2, 0.8), 2)
 
 
 def info_nce(
     E: np.ndarray,
     partner: np.ndarray,
+    alike: np.ndarray,
     tau: float,
     own: bool = False,
+    back: bool = True,
     reduce: Callable[[np.ndarray], float] = np.mean,
 ) -> float:
-    """The loss; own: with each film among its own negatives."""
-    S = E @ E.T / tau
-    if not own:
-        np.fill_diagonal(S, -np.inf)
-    return float(reduce(np.log(np.exp(S).sum(axis=1)) - S[np.arange(len(E)), partner]))
+    """The loss; own: with each film among its own negatives; back: partners that are alike are in the sum again."""
+    S, rows = E @ E.T / tau, np.arange(len(E))
+    left_out = alike | (np.eye(len(E), dtype=bool) & (not own))
+    if back:
+        left_out[rows, partner] = False
+    return float(reduce(np.log(np.where(left_out, 0, np.exp(S)).sum(axis=1)) - S[rows, partner]))
+
+
+def zeros_left_in(E: np.ndarray, partner: np.ndarray, alike: np.ndarray, tau: float) -> float:
+    S, rows = E @ E.T / tau, np.arange(len(E))
+    left_out = alike | np.eye(len(E), dtype=bool)
+    left_out[rows, partner] = False
+    return float((np.log(np.exp(np.where(left_out, 0, S)).sum(axis=1)) - S[rows, partner]).mean())
 
 
 def some_pieces(rng: np.random.Generator) -> Case:
-    """A batch and the size of its pieces, at times such that no piece is shorter, or that there is one piece only."""
-    piece, whole = int(rng.integers(1, 40)), int(rng.integers(1, 8))
-    return piece * whole + int(rng.choice([0, 1, 1]) * rng.integers(piece)), piece
+    """A batch and the size of its pieces, the last of which is shorter."""
+    piece, whole = int(rng.integers(3, 40)), int(rng.integers(1, 8))
+    return piece * whole + int(rng.integers(1, piece)), piece
 
 
 def factors(n: int, piece: int) -> np.ndarray:
@@ -56,7 +77,10 @@ def factors(n: int, piece: int) -> np.ndarray:
 
 
 def small_batch(B: int, d: int, seed: int, tau: float) -> Case:
-    return some_films(np.random.default_rng(seed), B, d), np.roll(np.arange(B), 1), tau
+    """Nobody is alike in the batch of 6; in the others film 0 is like its own partner and like the film after it."""
+    partner, alike = np.roll(np.arange(B), 1), np.zeros((B, B), dtype=bool)
+    alike[0, [1, B - 1]] = alike[[1, B - 1], 0] = B != 6
+    return some_films(np.random.default_rng(seed), B, d), partner, alike, tau
 
 
 EXERCISES = (
@@ -76,22 +100,48 @@ EXERCISES = (
             ),
             "That counts everything, the future too.": lambda d, f, t: np.bincount(f, minlength=3),
             "That counts what comes after the day.": lambda d, f, t: np.bincount(f[d > t], minlength=3),
+            "That counts today and what comes after it.": lambda d, f, t: np.bincount(f[d >= t], minlength=3),
+            "That counts the same day alone.": lambda d, f, t: np.bincount(f[d == t], minlength=3),
+            "These are shares; counts are wanted.": lambda d, f, t: np.bincount(f[d < t], minlength=3) / (d < t).sum(),
+            "These are the fits themselves: count how often each occurs.": lambda d, f, t: f[d < t],
+            "That is how many there are in all: one count for each fit is wanted.": lambda d, f, t: (d < t).sum(),
         },
+        "Keep the fits of the days before today, and count them with np.bincount(…, minlength=3).",
     ),
     Exercise(
         "2c.2",
         1,
-        lambda p: np.exp(-np.log(p).mean()),
-        [(np.array([0.5, 0.25, 0.125]),), (np.full(4, 0.1),), (np.array([0.9, 0.01]),)],
-        some_probabilities,
+        perplexity,
+        [
+            (np.array([2.0, 4.0]), np.array([30, 10])),
+            (np.array([1.5]), np.array([7])),
+            (np.array([0.7, 3.1, 2.2]), np.array([2, 40, 5])),
+        ],
+        some_texts,
         {
-            "That is the mean negative log-probability; raise e to it.": lambda p: -np.log(p).mean(),
-            "The logarithm comes before the mean: average log p, not p.": lambda p: 1 / p.mean(),
-            "The signs: it is the mean of minus log p, so that rarer is larger.": lambda p: np.exp(np.log(p).mean()),
-            "The base of the logarithm and of the power must agree: you took log2 and e.": lambda p: np.exp(
-                -np.log2(p).mean()
+            "A long text has more tokens, and each of them counts: weigh the losses by the tokens.": (
+                lambda loss, n: np.exp(loss.mean())
+            ),
+            "First the mean over all tokens, then the exponential: yours averages perplexities.": (
+                lambda loss, n: np.exp(loss) @ n / n.sum()
+            ),
+            "First the mean over all tokens, then the exponential: yours averages the texts' perplexities.": (
+                lambda loss, n: np.exp(loss).mean()
+            ),
+            "That is the mean loss of a token; raise e to it.": lambda loss, n: loss @ n / n.sum(),
+            "The losses have their minus already: perplexity is at least 1.": lambda loss, n: np.exp(
+                -loss @ n / n.sum()
+            ),
+            "These are natural logarithms: raise e, not 2.": lambda loss, n: 2 ** (loss @ n / n.sum()),
+            "Each loss is a mean already: multiply it by its tokens, do not divide.": lambda loss, n: np.exp(
+                (loss / n).sum() / n.sum()
+            ),
+            "Divide by the number of tokens, not of texts.": lambda loss, n: np.exp(min(loss @ n / len(n), 700)),
+            "Each loss is a mean already: multiply it by its tokens before you add.": lambda loss, n: np.exp(
+                loss.sum() / n.sum()
             ),
         },
+        "The sum over all tokens is Σ loss · tokens; divide it by Σ tokens, then take the exponential.",
     ),
     Exercise(
         "2c.3",
@@ -100,12 +150,30 @@ EXERCISES = (
         [small_batch(4, 3, 0, 0.5), small_batch(6, 8, 1, 0.1), small_batch(5, 2, 2, 1.0)],
         some_batch,
         {
-            "Each film is among its own negatives: leave the diagonal out of the sum.": lambda E, p, t: info_nce(
-                E, p, t, own=True
+            "Each film is among its own negatives: leave the diagonal out of the sum.": lambda E, p, a, t: info_nce(
+                E, p, a, t, own=True
             ),
-            "Divide the cosines by the temperature.": lambda E, p, t: info_nce(E, p, 1.0),
-            "The mean over the films is wanted, not the sum.": lambda E, p, t: info_nce(E, p, t, reduce=np.sum),
+            "Films that are alike are no negatives: leave them out of the sum.": lambda E, p, a, t: info_nce(
+                E, p, a & False, t
+            ),
+            "The partner stays in the sum, also where it is alike.": lambda E, p, a, t: info_nce(
+                E, p, a, t, back=False
+            ),
+            "Those that are alike are left out, and yours keeps nothing else.": lambda E, p, a, t: info_nce(
+                E, p, ~a, t
+            ),
+            "Divide the cosines by the temperature.": lambda E, p, a, t: info_nce(E, p, a, 1.0),
+            "Divide by the temperature, do not multiply.": lambda E, p, a, t: info_nce(E, p, a, 1 / t),
+            "The mean over the films is wanted, not the sum.": lambda E, p, a, t: info_nce(E, p, a, t, reduce=np.sum),
+            "The sign: a loss is minus the logarithm of q.": lambda E, p, a, t: -info_nce(E, p, a, t),
+            "What is left out is -∞ before the exponential; a similarity of 0 still counts as e⁰ = 1.": (
+                lambda E, p, a, t: zeros_left_in(E, p, a, t)
+            ),
+            "That is the mean of q, not of its logarithm.": lambda E, p, a, t: info_nce(
+                E, p, a, t, reduce=lambda loss: np.exp(-loss).mean()
+            ),
         },
+        "Set what is left out to -∞ (the diagonal, and what is alike but for the partner), then take the log-softmax.",
     ),
     Exercise(
         "2c.4",
@@ -119,6 +187,15 @@ EXERCISES = (
             ),
             "These are the sizes of the pieces: divide by n.": lambda n, p: factors(n, p) * n,
             "The last piece is shorter than the others.": lambda n, p: np.full(-(-n // p), p / n),
+            "The last piece is missing: it takes what remains.": lambda n, p: np.full(n // p, p / n),
+            "The factor of a piece is its size over n, not over the size of a full piece.": lambda n, p: (
+                factors(n, p) * n / p
+            ),
+            "Upside down: a short piece must count less.": lambda n, p: 1 / (factors(n, p) * n),
+            "The short piece comes last.": lambda n, p: factors(n, p)[::-1],
+            "One factor for each piece is wanted, not for each example.": lambda n, p: np.full(n, 1 / n),
         },
+        "The mean over the batch is Σ size · mean / n: each piece's factor is its own size over n.",
+        kind="share",
     ),
 )

@@ -6,9 +6,10 @@ from course_lib.exercises.judge import Case, Exercise
 
 
 def some_likes(rng: np.random.Generator) -> Case:
-    """Who liked what; a film may have no fan, and a user no film."""
-    X = (rng.random((rng.integers(2, 14), rng.integers(2, 8))) < rng.uniform(0.2, 0.7)).astype(float)
-    return X, round(rng.uniform(0.1, 20), 1)
+    """Who liked what, each film by a different number of people."""
+    n_items = int(rng.integers(3, 8))
+    X = (rng.random((rng.integers(8, 16), n_items)) < np.linspace(0.25, 0.75, n_items)).astype(float)
+    return X, round(rng.uniform(0.3, 4), 1)
 
 
 def ease(X: np.ndarray, lam: float, axis: int = 0, sign: int = -1, diagonal: bool = False) -> np.ndarray:
@@ -23,12 +24,12 @@ def lambda_everywhere(X: np.ndarray, lam: float) -> np.ndarray:
 
 
 def some_layers(rng: np.random.Generator) -> Case:
-    K = rng.integers(1, 6)
-    return rng.normal(size=K), rng.normal(size=(K, rng.integers(1, 7)))
+    K = rng.integers(2, 6)
+    return rng.normal(size=K), rng.normal(size=(K, rng.integers(2, 7))), rng.normal(size=K)
 
 
 def some_pairs(rng: np.random.Generator) -> Case:
-    B, d, d_t, K = rng.integers(1, (8, 6, 6, 5))
+    B, d, d_t, K = rng.integers(2, (8, 6, 6, 5))
     return tuple(rng.normal(size=shape) for shape in ((B, d), (B, d), (B, d_t), (K, d_t), (B, K)))
 
 
@@ -42,17 +43,21 @@ def vectors(rng: np.random.Generator, n_items: int, d: int) -> tuple[np.ndarray,
 
 
 def some_query(rng: np.random.Generator) -> Case:
-    n_items, d = (int(n) for n in rng.integers(2, (16, 8)))
-    return *vectors(rng, n_items, d), int(rng.integers(1, n_items + 1))
+    n_items, d = (int(n) for n in rng.integers((8, 3), (16, 8)))
+    return *vectors(rng, n_items, d), int(rng.integers(3, n_items))
 
 
 def nearest(q: np.ndarray, vectors: np.ndarray, n: int, sign: int = -1) -> np.ndarray:
     return np.argsort(sign * (vectors @ q) / np.linalg.norm(vectors, axis=1))[:n]
 
 
+def collapsed(alpha: np.ndarray, w: np.ndarray, c: np.ndarray) -> np.ndarray:
+    return np.concatenate([[alpha.sum()], alpha @ w, [alpha @ c]])
+
+
 likes = np.array([[1.0, 1, 0], [1, 1, 1], [0, 1, 1], [1, 0, 0]])
 more_likes = np.array([[1.0, 0, 0, 1], [1, 1, 0, 0], [0, 1, 1, 1], [1, 1, 0, 1], [0, 0, 1, 0], [1, 0, 0, 1]])
-two_pairs, three_pairs = (some_pairs(np.random.default_rng(seed)) for seed in (6, 11))
+two_pairs, three_pairs = (some_pairs(np.random.default_rng(seed)) for seed in (6, 10))
 w3, w2 = np.array([[0.2, -1.0], [1.5, 0.4], [-0.3, 2.0]]), np.array([[1.0, 0.0, -2.0, 0.5], [0.5, 1.0, 1.0, -1.0]])
 
 EXERCISES = (
@@ -69,25 +74,57 @@ EXERCISES = (
             ),
             "Mind the sign: similar films have negative entries in P.": lambda X, lam: ease(X, lam, sign=1),
             "Add λ to the diagonal only: λ times the identity matrix.": lambda_everywhere,
+            "λ is missing.": lambda X, lam: ease(X, 1e-9 * lam),
+            "That is P; divide each column by its own P_jj, and mind the sign.": lambda X, lam: np.linalg.inv(
+                X.T @ X + lam * np.eye(X.shape[1])
+            ),
+            "The division by P_jj is missing.": lambda X, lam: (
+                -(P := np.linalg.inv(X.T @ X + lam * np.eye(X.shape[1]))) * (1 - np.eye(len(P)))
+            ),
+            "X'X is (n_items, n_items): the users are summed over, so it is X.T @ X.": lambda X, lam: ease(X.T, lam)[
+                : X.shape[1], : X.shape[1]
+            ],
+            "The inverse of the matrix is wanted (np.linalg.inv), not 1 over each entry.": lambda X, lam: (
+                -(P := 1 / (X.T @ X + lam * np.eye(X.shape[1]) + 1e-12)) / np.diag(P) * (1 - np.eye(len(P)))
+            ),
         },
+        "P is np.linalg.inv(…); divide it by np.diag(P), change the sign, and put 0 on the diagonal.",
     ),
     Exercise(
         "3.2",
         1,
-        lambda alpha, w: np.concatenate([[alpha.sum()], alpha @ w]),
-        [(np.array([0.5, 0.3, -0.1]), w3), (np.array([2.0, 1.0]), w2)],
+        collapsed,
+        [
+            (np.array([0.5, 0.3, -0.1]), w3, np.array([1.0, -2.0, 0.5])),
+            (np.array([2.0, 1.0]), w2, np.array([0.3, 4.0])),
+        ],
         some_layers,
         {
-            "Each w_k counts α_k times in the sum; yours counts them all once.": lambda alpha, w: np.concatenate(
-                [[alpha.sum()], w.sum(axis=0)]
+            "Each w_k counts α_k times in the sum; yours counts them all once.": lambda alpha, w, c: np.concatenate(
+                [[alpha.sum()], w.sum(axis=0), [alpha @ c]]
             ),
-            "The layers are added, not averaged.": lambda alpha, w: np.concatenate(
-                [[alpha.mean()], alpha @ w / len(alpha)]
+            "Each c_k stands inside the bracket: it counts α_k times.": lambda alpha, w, c: np.concatenate(
+                [[alpha.sum()], alpha @ w, [c.sum()]]
             ),
-            "That is the w inside a·(u·v + t·w); here w stands outside the bracket, so do not divide by a.": (
-                lambda alpha, w: np.concatenate([[alpha.sum()], alpha @ w / alpha.sum()])
+            "The layers are added, not averaged.": lambda alpha, w, c: collapsed(alpha, w, c) / len(alpha),
+            "Here w and c stand outside the bracket, so do not divide them by a.": lambda alpha, w, c: (
+                collapsed(alpha, w, c) / np.append(1, np.full(w.shape[1] + 1, alpha.sum()))
+            ),
+            "a comes first, then w, and c last.": lambda alpha, w, c: np.concatenate(
+                [[alpha.sum()], [alpha @ c], alpha @ w]
+            ),
+            "The last number is missing: c = Σ α_k c_k.": lambda alpha, w, c: collapsed(alpha, w, c)[:-1],
+            "w has d_t numbers, one for each column: sum over the layers, not over the columns.": lambda alpha, w, c: (
+                np.concatenate([[alpha.sum()], alpha * w.sum(axis=1), [alpha @ c]])
+            ),
+            "a is the sum of all α_k: each layer has the same u·v.": lambda alpha, w, c: np.append(
+                1, collapsed(alpha, w, c)[1:]
+            ),
+            "a is the sum of all α_k, not of their sizes.": lambda alpha, w, c: np.append(
+                np.abs(alpha).sum() + 1e-6, collapsed(alpha, w, c)[1:]
             ),
         },
+        "Multiply the brackets out: what stands before u·v, what before each number of t, and what before neither?",
     ),
     Exercise(
         "3.3",
@@ -106,7 +143,24 @@ EXERCISES = (
             "Each pair has its own α: do not average them over the batch.": lambda u, v, t, w, alpha: gated(
                 u, v, t, w, alpha.mean(axis=0)
             ),
+            "α weighs each layer: yours counts them all once.": lambda u, v, t, w, alpha: gated(
+                u, v, t, w, np.ones_like(alpha)
+            ),
+            "u·v is one number a pair: multiply row by row and sum; u @ v.T pairs everybody with everybody.": (
+                lambda u, v, t, w, alpha: (alpha * ((u @ v.T).sum(axis=1, keepdims=True) + t @ w.T)).sum(axis=1)
+            ),
+            "u·v counts once in each layer, so α sums over it: do not leave it out.": lambda u, v, t, w, alpha: (
+                alpha * (t @ w.T)
+            ).sum(axis=1),
+            "The text term is missing.": lambda u, v, t, w, alpha: gated(u, v, 0 * t, w, alpha),
+            "One score a pair is wanted: sum over the layers.": lambda u, v, t, w, alpha: (
+                alpha * ((u * v).sum(axis=1, keepdims=True) + t @ w.T)
+            ),
+            "α is the weight as given: no softmax.": lambda u, v, t, w, alpha: gated(
+                u, v, t, w, np.exp(alpha) / np.exp(alpha).sum(axis=1, keepdims=True)
+            ),
         },
+        "(u * v).sum(axis=1, keepdims=True) is (B, 1), t @ w.T is (B, K): add them, weigh by α, sum over the layers.",
     ),
     Exercise(
         "3.4",
@@ -125,7 +179,21 @@ EXERCISES = (
             "The length of a film is over its features, axis=1.": lambda q, V, n: np.argsort(
                 -(V / np.linalg.norm(V, axis=0)) @ q
             )[:n],
+            "The largest cosine comes first: turn the list round.": lambda q, V, n: nearest(q, V, n)[::-1],
+            "These are the cosines; the ids of the films are wanted.": lambda q, V, n: (
+                -np.sort(-(V @ q) / np.linalg.norm(V, axis=1) / np.linalg.norm(q))[:n]
+            ),
+            "The sign counts: a cosine of -1 is the least similar.": lambda q, V, n: np.argsort(
+                -np.abs(V @ q) / np.linalg.norm(V, axis=1)
+            )[:n],
+            "These are all films; only the first n are wanted.": lambda q, V, n: nearest(q, V, len(V)),
+            "argsort says which film is at each place, and that is what is wanted: do not sort a second time.": (
+                lambda q, V, n: np.argsort(nearest(q, V, len(V)))[:n]
+            ),
+            "Divide by the length, not by its square.": lambda q, V, n: np.argsort(-(V @ q) / (V**2).sum(axis=1))[:n],
         },
+        "vectors @ q, divided by the length of each film's vector, is in the order of the cosines.",
+        kind="ids",
     ),
     Exercise(
         "3.5",
@@ -135,6 +203,9 @@ EXERCISES = (
             "One α is kept too, as a.": 232,
             "One w of 32 numbers is kept.": 263,
             "Count each α_k and all d_t numbers of each w_k.": 14,
+            "The w_k are counted; the α_k are missing.": 256 - 32,
+            "That is how many there are; one a and one w of 32 numbers stay.": 264,
+            "That is how many stay.": 33,
         },
         hint="Before: K alphas and K vectors of d_t. After: one a and one w.",
     ),

@@ -6,12 +6,15 @@ from course_lib.exercises.judge import Case, Exercise
 
 
 def some_history(rng: np.random.Generator) -> Case:
-    """A user's ratings; the film asked about is one of them, or not, and there is always another."""
-    n = rng.integers(2, 13)
+    """A user's ratings, the film asked about among them; two others at least are rated, and one is not."""
+    n = int(rng.integers(5, 13))
     rated = rng.random(n) < rng.uniform(0.2, 0.9)
-    item, other = rng.choice(n, 2, replace=False)
-    rated[other], rated[item] = True, rng.random() < 0.7
-    return rng.normal(size=n) * 2, np.where(rated, rng.normal(size=n), np.nan), int(item)
+    item, one, other, none = rng.choice(n, 4, replace=False)
+    rated[[item, one, other]], rated[none] = True, False
+    deviation = np.where(rated, rng.uniform(0.4, 2, size=n) * rng.choice([-1, 1], size=n), np.nan)
+    logits = rng.normal(size=n)
+    logits[none] = logits[item] = logits[rated].max() + 0.5  # what must not count would count much
+    return logits, deviation, int(item)
 
 
 def attend(
@@ -28,8 +31,8 @@ def without_division(logits: np.ndarray, deviation: np.ndarray, item: int) -> fl
 
 
 def some_times(rng: np.random.Generator) -> Case:
-    """Different times in any order: seconds or days, one film or many."""
-    times = 880_000_000 * rng.integers(2) + rng.choice(200, rng.integers(1, 12), replace=False)
+    """Different times in an order that is neither up nor down: seconds or days."""
+    times = 880_000_000 * rng.integers(2) + rng.choice(200, rng.integers(4, 12), replace=False)
     return times if rng.random() < 0.5 else times / 2, round(rng.uniform(0.5, 15), 1)
 
 
@@ -38,10 +41,11 @@ def memory(times: np.ndarray, tau: float, first: int = 0) -> np.ndarray:
 
 
 def some_films(rng: np.random.Generator) -> Case:
-    """A history, at times a single film or shorter than the window, with the same film again now and then."""
-    n_items = int(rng.integers(2, 8))
-    history = rng.integers(n_items, size=rng.integers(1, 15)).tolist()
-    return history, n_items, int(rng.integers(1, 6)), round(rng.uniform(0.5, 12), 1)
+    """A history in which the same step comes twice, a window of two or more, and how far memory reaches."""
+    n_items = int(rng.integers(4, 8))
+    start = rng.choice(n_items, 3, replace=False)
+    history = [*start, *start, *rng.integers(n_items, size=rng.integers(1, 9))]
+    return [int(one) for one in history], n_items, int(rng.integers(2, 6)), round(rng.uniform(1.5, 12), 1)
 
 
 def transitions(
@@ -52,6 +56,14 @@ def transitions(
     for n in range(first, window + last + 1):
         for left, right in zip(history, history[n:], strict=False):
             C[left, right] += np.exp(-n / reach) if decay else 1
+    return C
+
+
+def added_once(history: list[int], n_items: int, window: int, reach: float) -> np.ndarray:
+    C, h = np.zeros((n_items, n_items)), np.asarray(history)
+    for n in range(1, window + 1):
+        if n < len(h):
+            C[h[:-n], h[n:]] += np.exp(-n / reach)
     return C
 
 
@@ -75,7 +87,20 @@ EXERCISES = (
             ),
             "The weights are exp(logit) over their sum, not the logits.": lambda a, d, j: attend(a, d, j, soft=False),
             "The weights have to sum to 1: divide by the sum of the exponentials.": without_division,
+            "The weights are a softmax; yours are all the same.": lambda a, d, j: attend(0 * a, d, j),
+            "The softmax is of the logits, not of minus the logits.": lambda a, d, j: attend(-a, d, j),
+            "NaN marks films without a rating: leave them out of the sum.": lambda a, d, j: float(
+                np.exp(a) @ d / np.exp(a).sum()
+            ),
+            "The sum of weight times deviation is wanted, not the deviation of the largest weight.": lambda a, d, j: (
+                float(d[max((i for i in range(len(d)) if i != j and not np.isnan(d[i])), key=lambda i: a[i])])
+            ),
+            "The weighted sum is over deviations, not over logits.": lambda a, d, j: attend(a, a + 0 * d, j),
+            "Divide by the sum of the weights once; yours is also divided by the number of films.": lambda a, d, j: (
+                attend(a, d, j) / (~np.isnan(d)).sum()
+            ),
         },
+        "Keep the rated films other than `item`; the weights are the softmax of their logits alone.",
     ),
     Exercise(
         "3b.2",
@@ -90,13 +115,26 @@ EXERCISES = (
                 -np.argsort(-t) / tau
             ),
             "The latest film has age 0, not 1.": lambda t, tau: memory(t, tau, first=1),
+            "The weights belong to the films as they are given: put them back in their order.": lambda t, tau: np.exp(
+                -np.arange(len(t)) / tau
+            ),
+            "The order is that of the times, not of the places in the list.": lambda t, tau: np.exp(
+                -np.arange(len(t))[::-1] / tau
+            ),
+            "An older film counts less: mind the minus.": lambda t, tau: 1 / memory(t, tau),
+            "The age is divided by τ, not multiplied by it.": lambda t, tau: memory(t, 1 / tau),
+            "These are the ages; the weight is e to the minus age over τ.": lambda t, tau: np.argsort(
+                np.argsort(-t)
+            ).astype(float),
+            "The weights are not divided by their sum here.": lambda t, tau: memory(t, tau) / memory(t, tau).sum(),
         },
+        "The age of a film is how many of the times are later than its own.",
     ),
     Exercise(
         "3b.3",
         2,
         transitions,
-        [([0, 1, 2, 1], 3, 2, 10.0), ([3, 0, 3, 2, 1], 4, 3, 2.0), ([1], 2, 5, 1.0)],
+        [([0, 1, 2, 1], 3, 2, 10.0), ([3, 0, 3, 2, 1], 4, 3, 2.0), ([0, 1, 0, 1, 0], 2, 2, 3.0), ([1], 2, 5, 1.0)],
         some_films,
         {
             "Rows are what came first: you have C transposed.": lambda h, n, w, r: transitions(h, n, w, r).T,
@@ -107,6 +145,21 @@ EXERCISES = (
             "The last step counts too: n goes up to the window itself.": lambda h, n, w, r: transitions(
                 h, n, w, r, last=-1
             ),
+            "n goes up to the window, not beyond it.": lambda h, n, w, r: transitions(h, n, w, r, last=1),
+            "A pair that comes twice counts twice: C[l, j] += … over arrays adds only once; use np.add.at or a loop.": (
+                added_once
+            ),
+            "Only the next film counts here: all up to the window do.": lambda h, n, w, r: transitions(h, n, 1, r),
+            "A step counts exp(-n / reach): divide by reach, do not multiply.": lambda h, n, w, r: transitions(
+                h, n, w, 1 / r
+            ),
+            "Both directions count in yours; only “l, then j” does.": lambda h, n, w, r: (
+                transitions(h, n, w, r) + transitions(h, n, w, r).T
+            ),
+            "The rows are not divided by their sums here.": lambda h, n, w, r: (
+                (C := transitions(h, n, w, r)) / np.maximum(C.sum(axis=1, keepdims=True), 1e-12)
+            ),
         },
+        "For each place and each n from 1 to the window: add exp(-n / reach) to C[history[place], history[place + n]].",
     ),
 )

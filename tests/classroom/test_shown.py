@@ -62,11 +62,13 @@ def test_folders_of_the_instructor_are_covered_wherever_they_lie(tmp_path, monke
 
 def test_what_is_needed_lies_uncovered_in_what_is_covered(tmp_path, monkeypatch):
     """As with a repository below /usr: its library and its environment are shown, and nothing else of it."""
-    monkeypatch.setattr(shown, "SYSTEM", (*shown.SYSTEM, str(ROOT.parent)))
-    with Sandbox() as box:
-        told = box.run(
-            f"import os\nprint(sorted(set(os.listdir({str(ROOT)!r})) | set(os.listdir({str(ROOT.parent)!r}))))"
-        )
+    repository = tmp_path / "usr" / "course"  # its name stands for the one that this library lies in
+    repository.mkdir(parents=True)
+    for name in ("course_lib", "notebooks", "tests"):
+        (repository / name).mkdir()
+    monkeypatch.setattr(shown, "SYSTEM", (*shown.SYSTEM, str(tmp_path / "usr"), str(repository / "course_lib")))
+    with Sandbox(private=[repository]) as box:
+        told = box.run(f"import os\nprint(sorted(os.listdir({str(repository)!r})))")
     assert "course_lib" in told and "notebooks" not in told and "tests" not in told
 
 

@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import re
+import warnings
 from functools import cache
 from typing import Any
 
@@ -99,7 +100,9 @@ def test_the_reference_is_right_everywhere_and_a_stub_earns_nothing(one):
 @every
 def test_every_mistake_is_told_apart_and_gets_its_own_advice(one):
     for words, mistake in one.mistakes.items():
-        verdict = judge(one, mistake)
+        with warnings.catch_warnings():  # as a student's own division by 0 only warns
+            warnings.simplefilter("ignore")
+            verdict = judge(one, mistake)
         assert verdict.points < one.points and verdict.words.endswith(words)
         if one.is_function:
             cases = hidden(one, 12)

@@ -4,12 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from course_lib.classroom.grading.budget import Budget
-from course_lib.classroom.grading.judging import mark_of, right_cases
+from course_lib.classroom.grading.judging import mark_of
 from course_lib.classroom.grading.reading import Cell
 from course_lib.classroom.grading.results import Mark
 from course_lib.classroom.grading.sandbox import Attempt, Sandbox
 from course_lib.classroom.grading.tries import Try, tries
-from course_lib.exercises.judge import Case, Exercise, Raised
+from course_lib.exercises.judge import Case, Exercise, Raised, right_cases
 
 MOST_BAD = 3  # cells of a student that end a fork; one more, and what is wrong is not looked for any longer
 MISSING = "the cell of this exercise is not in the notebook."

@@ -12,7 +12,7 @@ from course_lib.classroom.grading.results import Mark
 from course_lib.classroom.grading.sandbox import Attempt
 from course_lib.classroom.grading.walls import Limits
 from course_lib.exercises import exercise as exercise_of
-from course_lib.exercises.judge import Case, Exercise, Raised, answers_of_ours, compare, mistake
+from course_lib.exercises.judge import Case, Exercise, Raised, answers_of_ours, compare, mistake, right_cases
 
 HIDDEN = 6  # cases that nobody has seen, besides those of the lesson
 DRAWN = 60  # from which they are chosen
@@ -53,11 +53,6 @@ def _right_by_mistake(exercise: Exercise, cases: Sequence[Case]) -> np.ndarray:
 def class_cases(label: str, secret: str) -> tuple[Case, ...]:
     """`hidden_cases`, once for a process."""
     return tuple(hidden_cases(exercise_of(label), secret))
-
-
-def right_cases(exercise: Exercise, cases: Sequence[Case], found: Sequence[Any]) -> list[bool]:
-    """For each of ``cases`` whether its answer in ``found`` is right."""
-    return [compare(exercise, [case], [one]).mark == "✔" for case, one in zip(cases, found, strict=True)]
 
 
 def mark_of(exercise: Exercise, hidden: Sequence[Case], shown: Attempt, unseen: Attempt | None, limits: Limits) -> Mark:
