@@ -27,7 +27,7 @@ def at_most(rank: np.ndarray, *sizes: int) -> np.ndarray:
 def two_searches(rng: np.random.Generator, n: int = 0, k: float = 0) -> Case:
     """Scores of two searches for one question, each of which has not found one product, and k."""
     n = n or int(rng.integers(5, 15))
-    a, b = rng.normal(size=(2, n)).round(3)
+    a, b = rng.normal(size=(2, n))
     missing = rng.choice(n, 2, replace=False)
     a[missing[0]] = b[missing[1]] = np.nan
     return a, b, float(k or rng.choice([60, 60, 20, 10, 1]))
