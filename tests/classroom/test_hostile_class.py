@@ -75,7 +75,7 @@ HOSTILE = {
     ),
     "exits": EVERY_ANSWER.format("import os; os._exit(0)"),
     "exits cell": "import os\nos._exit(0)",
-    "memory": EVERY_ANSWER.format("return sum(bytearray(10**9)[-1] for _ in range(3)) + len(bytearray(10**11))"),
+    "memory": EVERY_ANSWER.format("return sum(bytearray(3 * 10**8)[-1] for _ in range(3)) + len(bytearray(10**11))"),
     "forks": EVERY_ANSWER.format("import os\n    while True: os.fork()"),
     "threads": EVERY_ANSWER.format(
         "import threading, time\n    while True: threading.Thread(target=time.sleep, args=(99,)).start()"
@@ -262,7 +262,7 @@ def test_an_answer_that_the_judge_is_not_made_for_costs_itself_alone(monkeypatch
 
 
 def test_what_was_learnt_by_heart_for_the_shown_cases_earns_nothing(hand_in, grade):
-    by_heart = "return {943: 100_000 / (943 * 1682), 3: 0.5}.get(n_users, 0.7)"
+    by_heart = "return {943: 100_000 / (943 * 1682), 3: 5 / 12}.get(n_users, 0.7)"
     hand_in("parrot", {"0.1": EVERY_ANSWER.format(by_heart)})
     found = mark(grade()["parrot"], "0.1")
     assert found.points == 0 and "by heart" in found.finding
