@@ -20,6 +20,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
+# An environment whose Python was removed, moved or never there: a link to nowhere, a file.
+ifneq ($(MAKECMDGOALS),clean)
+ifneq ($(shell { [ -L $(VENV) ] || [ -f $(VENV) ] || [ -e $(BIN)/pip ]; } && ! $(BIN)/python -c '' 2>/dev/null && echo broken),)
+$(error $(VENV) is no environment with a Python that runs: delete it (make clean), and run the same command again)
+endif
+endif
+
 .PHONY: course test lab fetch doctor bench release progress grade lock clean
 .DELETE_ON_ERROR:
 

@@ -12,6 +12,7 @@ import threadpoolctl
 import torch
 
 from course_lib.errors import CourseError
+from course_lib.machine import cores
 
 KNOWN = ("auto", "cuda", "mps", "cpu")
 
@@ -85,7 +86,7 @@ def set_threads(n: int | None = None) -> int:
     wish = os.environ.get("OMP_NUM_THREADS", "")
     if wish and not (wish.isdecimal() and int(wish)):
         raise CourseError(f"OMP_NUM_THREADS is {wish!r}: set it to a whole number of threads, or unset it.")
-    threads = n or int(wish or min(2, os.cpu_count() or 1))
+    threads = n or int(wish or min(2, cores()))
     torch.set_num_threads(threads)
     threadpoolctl.threadpool_limits(threads)
     return threads

@@ -102,7 +102,7 @@ def run_benches(
 
 def run_file(path: Path, names: list[str], out: Path, python: Path) -> tuple[list[Row], str]:
     """Rows of the benches ``names`` of one file, and one line that says why there are none."""
-    found, log = make_dir(out, "COURSE_BUILD") / f"{path.stem}.rows.json", out / f"{path.stem}.log"
+    found, log = make_dir(out) / f"{path.stem}.rows.json", out / f"{path.stem}.log"
     found.unlink(missing_ok=True)
     settings = os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
     with log.open("w", encoding="utf-8") as said:

@@ -1,5 +1,6 @@
 """The command ``course``. Heavy imports wait inside the commands, so that --help answers at once."""
 
+import errno
 import io
 import os
 import signal
@@ -182,6 +183,7 @@ def grade(
     from course_lib.classroom.grading.intake import known_encoding
     from course_lib.classroom.grading.walls import Limits
     from course_lib.classroom.run import find_lessons
+    from course_lib.machine import cores
 
     place = expanded(submissions)
     if not place.exists():
@@ -190,7 +192,7 @@ def grade(
         out=expanded(out) if out else class_folder(build_dir().parent.resolve() / "grades", place),
         hand=expanded(hand) if hand else place.parent / "hand_marks.csv",
         secret=expanded(secret) if secret else place.parent / "class_secret.txt",
-        workers=jobs or os.cpu_count() or 1,
+        workers=jobs or cores(),
         scheduler=dask,
         limits=Limits(seconds=seconds, memory_mb=memory),
         trust=trust,
@@ -290,3 +292,8 @@ def main() -> None:
     except CourseError as error:
         click.echo(str(error), err=True)
         sys.exit(getattr(error, "exit_code", 1))
+    except OSError as error:  # of a file that nobody foresaw; a full disk while a library writes
+        where = f" at {error.filename}" if error.filename else ""
+        help = "make room there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
+        click.echo(f"{error.strerror or error}{where}: {help}, and run the same command again.", err=True)
+        sys.exit(1)

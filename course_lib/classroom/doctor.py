@@ -1,7 +1,6 @@
 """`course doctor`: what this machine has, line by line, and what to do where something is missing."""
 
 import importlib.metadata
-import os
 import platform
 import shutil
 import sys
@@ -9,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from course_lib.data.fetch import missing, source, sources
 from course_lib.errors import CourseError
-from course_lib.paths import ROOT, build_dir, cache_dir, make_dir
+from course_lib.machine import cores, memory_mb
+from course_lib.paths import BUILD, CACHE, ROOT, build_dir, cache_dir, make_dir
 
 NEEDED_MB = 2_000  # what a lesson may take, and what a Binder launch has
 
@@ -37,8 +36,8 @@ def examine() -> Iterator[Finding]:
     yield packages(ROOT / "requirements.lock")
     yield device()
     yield memory()
-    yield folder("cache", cache_dir(), "COURSE_CACHE")
-    yield folder("results", build_dir(), "COURSE_BUILD")
+    yield folder("cache", cache_dir(), CACHE)
+    yield folder("results", build_dir(), BUILD)
     for name in sources():
         yield data(name)
 
@@ -97,12 +96,12 @@ def device() -> Finding:
     except ImportError as error:
         return Finding("FAIL", f"torch cannot be imported ({error}): install the packages of requirements.lock.")
     level = "WARN" if "does not work" in choice.why else "OK"
-    return Finding(level, f"Device {choice.device}: {choice.why}; {set_threads()} threads of {os.cpu_count()} cores")
+    return Finding(level, f"Device {choice.device}: {choice.why}; {set_threads()} threads of {cores()} cores")
 
 
 def memory() -> Finding:
-    """Memory that is free now."""
-    free, total = (value / 1e6 for value in (psutil.virtual_memory().available, psutil.virtual_memory().total))
+    """Memory that is free now, in a container that is the container's."""
+    free, total = memory_mb()
     text = f"Memory {free:,.0f} MB free of {total:,.0f} MB"
     if free >= NEEDED_MB:
         return Finding("OK", text)
@@ -111,19 +110,15 @@ def memory() -> Finding:
     )
 
 
-def folder(what: str, path: Path, variable: str) -> Finding:
+def folder(what: str, path: Path, elsewhere: str) -> Finding:
     """A folder that the course writes to: may it, and is there room?"""
     try:
-        make_dir(path, variable)
+        make_dir(path, elsewhere)
     except CourseError as error:
         return Finding("FAIL", str(error))
     free = shutil.disk_usage(path).free / 1e6
     text = f"Folder for {what} {path}, {free:,.0f} MB free"
-    return (
-        Finding("OK", text)
-        if free > 1_000
-        else Finding("WARN", f"{text}: make room, or set {variable} to another folder.")
-    )
+    return Finding("OK", text) if free > 1_000 else Finding("WARN", f"{text}: make room, or {elsewhere}.")
 
 
 def data(name: str) -> Finding:

@@ -1,5 +1,7 @@
 """The processes of a lesson: a kernel of this very Python, the memory it takes, its end."""
 
+import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -35,6 +37,8 @@ def own_kernel(out: Path, place: Path) -> type[AsyncKernelManager]:
     spec = KernelSpec(argv=command, display_name="Python 3 (ipykernel)", language="python", env=variables)
 
     class OwnKernel(AsyncKernelManager):
+        process: subprocess.Popen[bytes] | None = None  # the last one started
+
         def __init__(self, **options: Any) -> None:
             super().__init__(**options | {"connection_file": str(place / "kernel.json")})
 
@@ -45,8 +49,22 @@ def own_kernel(out: Path, place: Path) -> type[AsyncKernelManager]:
         async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
             with (place / SAID).open("wb") as said:  # what a cell prints comes by message
                 await super().start_kernel(stderr=said, **options)
+            OwnKernel.process = getattr(self.provisioner, "process", None)
 
     return OwnKernel
+
+
+def how_it_died(kernel: type[AsyncKernelManager], place: Path) -> str:
+    """What ended the ``kernel`` of ``place``, from its exit code, and its last words where it had any."""
+    process, words = kernel.process, last_words(place)  # type: ignore[attr-defined]
+    code = process.poll() if process else None
+    if code is None or code in (-signal.SIGKILL, 0):
+        how = "the kernel died, most often because the memory was full: try --profile quick"
+    elif code < 0:
+        how = f"the kernel died of {signal.Signals(-code).name}, a fault in the machine code of some library"
+    else:
+        how = f"the kernel ended with exit code {code}"
+    return f"{how} ({words})" if words else how
 
 
 def last_words(place: Path) -> str:

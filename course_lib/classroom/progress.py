@@ -158,5 +158,5 @@ def write_progress(states: Sequence[LessonState], folder: Path, now: datetime | 
     page = environment.get_template(f"{PAGE}.j2").render(
         lessons=states, next=next_exercise(states), made=f"{now.day} {now:%B %Y, %H:%M}"
     )
-    write_atomic(folder / PAGE, page)
+    write_atomic(folder / PAGE, page, "name one that you may write to, course progress FOLDER")
     return folder / PAGE

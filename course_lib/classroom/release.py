@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 
 from course_lib.classroom.notebooks import as_dict, read_notebook
 from course_lib.errors import CourseError
-from course_lib.paths import write_atomic
+from course_lib.paths import OUT, write_atomic
 
 SOLUTION = re.compile(r"(?ms)^( *)### BEGIN SOLUTION$.*?^ *### END SOLUTION$")
 MARK = re.compile(r"### (?:BEGIN|END) SOLUTION")
@@ -27,6 +27,7 @@ HEADING = re.compile(r"(?m)^### Exercise (\w+\.\d+) .*\((\d{1,4}) points?\)$")
 CHECK = re.compile(r"""check\(\s*["'](\w+\.\d+)["']""")
 INSTRUCTOR = "instructor"  # cells with this tag stay at home
 MANIFEST = ".course.json"  # in a student's folder: {notebook: hash of what we put there}
+MINE = "name one that you may write to, course handout FOLDER"
 
 
 def tagged(cell: NotebookNode, tag: str) -> bool:
@@ -95,7 +96,7 @@ def release(lessons: Sequence[Path], out: Path) -> list[Path]:
     """Write the student edition of each of ``lessons`` to the folder ``out``; returns the files."""
     editions = {out / path.name: student_edition(read_notebook(path)) for path in lessons}
     for path, edition in editions.items():  # all of them are ready before the first is written
-        write_atomic(path, text_of(edition))
+        write_atomic(path, text_of(edition), OUT)
     return list(editions)
 
 
@@ -113,12 +114,12 @@ def hand_out(lessons: Sequence[Path], folder: Path) -> Iterator[str]:
         if there == new:
             ours[path.name] = new
         elif there in (None, known):  # not there, or just as we left it
-            write_atomic(place, text)
+            write_atomic(place, text, MINE)
             ours[path.name] = new
             yield f"{path.name}: {'new' if there is None else 'renewed, since you had not changed it'}"
         elif known != new:
             yield f"{path.name}: yours is kept; there is a newer edition, which comes once yours is renamed"
-    write_atomic(manifest, json.dumps(ours, indent=1) + "\n")
+    write_atomic(manifest, json.dumps(ours, indent=1) + "\n", MINE)
 
 
 def _manifest(path: Path) -> dict[str, str]:

@@ -21,16 +21,16 @@ from typing import Any, Protocol
 
 import nbformat
 import papermill
-import psutil
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from course_lib import PROFILES
 from course_lib.classroom import report
 from course_lib.classroom.notebooks import BANNER, as_dict, as_text, read_notebook
-from course_lib.classroom.process import end_children, last_words, own_kernel, peak_memory
+from course_lib.classroom.process import end_children, how_it_died, last_words, own_kernel, peak_memory
 from course_lib.errors import CourseError
-from course_lib.paths import disk_error, make_dir, write_atomic
+from course_lib.machine import cores, memory_mb
+from course_lib.paths import OUT, disk_error, make_dir, write_atomic
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def run_lessons(
     """
     for lesson in lessons:  # all of them before the first one runs
         check_parameters(lesson, parameters)
-    out = make_dir(out.expanduser().resolve(), "COURSE_BUILD")
+    out = make_dir(out.expanduser().resolve(), OUT)
     done: dict[Path, LessonRun] = {}
 
     def finish(lesson: Path, run: LessonRun, error: str) -> None:
@@ -161,7 +161,7 @@ def run_lessons(
 
 def jobs_for(profile: str) -> int:
     """How many lessons may run side by side: two of the quick profile on two cores with 4 GB to spare, else one."""
-    room = psutil.virtual_memory().available >= 4e9 and (os.cpu_count() or 1) >= 2
+    room = memory_mb()[0] >= 4_000 and cores() >= 2
     return 2 if profile == "quick" and room else 1
 
 
@@ -218,6 +218,7 @@ def run_lesson(lesson: Path, out: Path, parameters: dict[str, Any], watcher: Wat
     partial = out / f".{lesson.stem}.partial.ipynb"
     own, error, at = own_parameters(lesson), "", 0
     place = Path(tempfile.mkdtemp(prefix="course-kernel-"))
+    kernel = own_kernel(out, place)
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it says of a dead kernel is in our line
 
     def cell_starts(cell: nbformat.NotebookNode, cell_index: int) -> None:
@@ -234,7 +235,7 @@ def run_lesson(lesson: Path, out: Path, parameters: dict[str, Any], watcher: Wat
             parameters={name: value for name, value in parameters.items() if value != own[name]},
             cwd=str(lesson.parent),
             kernel_name="python3",
-            kernel_manager_class=own_kernel(out, place),
+            kernel_manager_class=kernel,
             progress_bar=False,
             on_cell_start=cell_starts,
             coalesce_streams=True,
@@ -245,13 +246,11 @@ def run_lesson(lesson: Path, out: Path, parameters: dict[str, Any], watcher: Wat
     except PapermillExecutionError as problem:
         error = f"{problem.ename}: {problem.evalue}"
     except DeadKernelError:
-        why = last_words(place)
-        usual = "most often because the memory was full: try --profile quick"
-        error = f"the kernel died, {why if why.startswith('Fatal') else usual}"
+        error = how_it_died(kernel, place)
     except RuntimeError as problem:  # of jupyter_client
         error = f"the kernel did not start, {last_words(place) or problem}"
     except OSError as problem:
-        error = str(disk_error(problem, out, "COURSE_BUILD"))
+        error = str(disk_error(problem, out, OUT))
     except Exception as problem:  # whatever it is, the other lessons shall run, and this line names it
         error = f"{type(problem).__name__}: {problem}"
     finally:

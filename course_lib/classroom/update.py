@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from course_lib.classroom.release import mark
 from course_lib.classroom.report import duration, opening
 from course_lib.classroom.run import LessonRun
 from course_lib.errors import CourseError
+from course_lib.machine import cores
 from course_lib.paths import cache_dir, write_atomic
 
 BEGIN, END = "<!-- lessons -->", "<!-- /lessons -->"
@@ -30,11 +30,10 @@ def store(runs: Sequence[LessonRun], out: Path, notebooks: Path, root: Path) -> 
         refuse_paths(name, notebook, [str(root), str(out), str(cache_dir()), str(Path.home()), tempfile.gettempdir()])
     figures = {run.lesson: _figures(out / "figures" / f"{run.lesson}.json") for run in runs}
     summary = read_summary(expected / "summary.json")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     for run in runs:
         write_atomic(notebooks / f"{run.lesson}.ipynb", nbformat.writes(cleaned[run.lesson]) + "\n")
         write_atomic(expected / f"{run.lesson}.json", figures[run.lesson])
-        summary[run.lesson] = {"seconds": run.seconds, "peak_rss_mb": run.peak_rss_mb, "cores": cores}
+        summary[run.lesson] = {"seconds": run.seconds, "peak_rss_mb": run.peak_rss_mb, "cores": cores()}
     names = [path.stem for path in sorted(notebooks.glob("[0-9]*.ipynb"))]
     entries = [{"lesson": name, **summary[name]} for name in names if name in summary]
     write_atomic(expected / "summary.json", json.dumps(entries, indent=1) + "\n")

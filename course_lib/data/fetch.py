@@ -19,7 +19,7 @@ import pooch
 from filelock import FileLock
 
 from course_lib.errors import CourseError
-from course_lib.paths import ROOT, cache_dir, disk_error, make_dir
+from course_lib.paths import CACHE, ROOT, cache_dir, disk_error, make_dir
 
 REGISTRY = ROOT / "datasets" / "sources.toml"
 pooch.get_logger().setLevel("WARNING")  # its "Downloading data from ..." belongs in no lesson
@@ -93,7 +93,7 @@ def fetch(name: str) -> Path:
     entry, folder = source(name), cache_dir() / name
     if not missing(name):
         return folder
-    make_dir(folder, "COURSE_CACHE")
+    make_dir(folder, CACHE)
     with FileLock(folder.parent / f".{name}.lock"):
         if not missing(name):
             return folder
@@ -105,7 +105,7 @@ def fetch(name: str) -> Path:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     (Path(partial) / "members" / member.name).replace(target)
         except OSError as error:
-            raise disk_error(error, cache_dir(), "COURSE_CACHE") from error
+            raise disk_error(error, cache_dir(), CACHE) from error
     return folder
 
 

@@ -118,7 +118,7 @@ class _Log:
             try:
                 self.writer = SummaryWriter(str(folder))
             except OSError as error:
-                raise disk_error(error, Path(folder), "log_dir") from error
+                raise disk_error(error, Path(folder), "give log_dir a folder that you may write to") from error
 
     def trial(self, number: int, params: Mapping[str, Any], row: Mapping[str, float]) -> None:
         """One trial: three curves over the trials, and a line of the table of parameters."""

@@ -51,7 +51,7 @@ def save(model: Recommender, path: Path | str) -> None:
     about = {key: _take_apart(key, value, arrays) for key, value in learned.items()}
     arguments = {field.name: getattr(model, field.name) for field in dataclasses.fields(model)}
     metadata = {"model": name, "arguments": json.dumps(arguments, default=str), "learned": json.dumps(about)}
-    write_atomic(Path(path), safetensors.numpy.save(arrays, metadata))
+    write_atomic(Path(path), safetensors.numpy.save(arrays, metadata), "save to a folder that you may write to")
 
 
 def load(path: Path | str, device: torch.device | str = "cpu") -> Recommender:

@@ -21,6 +21,7 @@ from runner import Row, main, row
 from course_lib.classroom.grading.grade import Settings, grade_class
 from course_lib.classroom.release import SOLUTION, release, student_edition, tagged
 from course_lib.classroom.run import find_lessons
+from course_lib.machine import cores
 from course_lib.paths import ROOT
 
 CLASS, LARGE = 10, 100  # students; the large class hands in two lessons each
@@ -49,7 +50,7 @@ def ours(folder: Path, lessons: list[Path], but: str = "") -> None:
     with tempfile.TemporaryDirectory() as out:
         at = Path(out)
         places = {"out": at / "grades", "hand": at / "hand.csv", "secret": at / "secret"}
-        settings = Settings(**places, workers=psutil.cpu_count() or 1, as_root=True)
+        settings = Settings(**places, workers=cores(), as_root=True)
         papers = grade_class(folder, lessons, settings, print)
         assert all(paper.points in (paper.of, paper.of - paper.marks[0].of) for paper in papers if paper.student != but)
 
@@ -147,6 +148,7 @@ def worst_student() -> list[Row]:
             spoil(Path(folder) / "student_000" / START.name, body)
             ours(Path(folder), [START], but="student_000")
             ratios.append((time.perf_counter() - started) / without)
+    print(f"{without:.1f} s without")
     return [
         row(f"course_lib, who {name}", r, "times", ours=True, higher=False)
         for name, r in zip(WORST, ratios, strict=True)

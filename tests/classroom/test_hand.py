@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_lib.classroom.grading.copies import Pair
-from course_lib.classroom.grading.hand import GIVEN, HandMark, apply_hand, grades_csv, read_given, read_hand, start_hand
+from course_lib.classroom.grading.hand import GIVEN, HandMark, apply_hand, grades_csv, read_given, read_hand
 from course_lib.classroom.grading.people import Person
 from course_lib.classroom.grading.results import Mark, Paper, load, save
 from course_lib.errors import CourseError
@@ -43,17 +43,6 @@ def written(tmp_path: Path, text: str | bytes) -> list[HandMark]:
 def test_no_file_is_no_marks_and_makes_no_file(tmp_path):
     assert read_hand(tmp_path / "hand_marks.csv") == []
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_new_table_is_empty_and_never_replaces_one(tmp_path):
-    path = tmp_path / "hand_marks.csv"
-    start_hand(path)
-    assert path.read_text() == "student,id,lesson,exercise,points,comment\n"
-    assert read_hand(path) == []
-    path.write_text("mine")
-    with pytest.raises(CourseError, match="there already"):
-        start_hand(path)
-    assert path.read_text() == "mine"
 
 
 @pytest.mark.parametrize("points", ["1.5", "1,5"])

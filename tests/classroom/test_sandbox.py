@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from course_lib.classroom.grading.judging import hidden_cases, mark_of
 from course_lib.classroom.grading.plain import decode, encode
 from course_lib.classroom.grading.reproduce import difference, shown
-from course_lib.classroom.grading.sandbox import Attempt, attempt_of
+from course_lib.classroom.grading.sandbox import Attempt, Sandbox, attempt_of
 from course_lib.classroom.grading.walls import STANDARD
 from course_lib.exercises import exercise
 from course_lib.exercises.judge import Raised, answers
@@ -183,3 +183,10 @@ def test_shown_is_what_a_reader_sees_and_nothing_of_the_error_stream():
         {"output_type": "execute_result", "data": {"text/plain": "3", "image/png": "…"}},
     ]
     assert shown(outputs).split() == ["one", "two", "3"]
+
+
+def test_without_walls_nothing_is_written_to_the_graders_own_ipython(tmp_path, monkeypatch):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    with Sandbox(trust=True) as box:
+        assert box.attempt(["answer = 7"], "answer", [], False).answers == (7,)
+    assert not (tmp_path / "ipython").exists()

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from course_lib.classroom import doctor
 from course_lib.classroom.cli import cli
 from course_lib.errors import CourseError
-from course_lib.paths import ROOT
+from course_lib.paths import CACHE, ROOT
 
 
 def test_this_machine_is_fit_and_every_line_has_its_mark(monkeypatch, tmp_path):
@@ -52,16 +52,17 @@ def test_wrong_python_fails(monkeypatch):
 
 
 def test_little_memory_and_little_disk_are_warnings(monkeypatch, tmp_path):
-    memory, disk = namedtuple("memory", "available total"), namedtuple("disk", "free")
-    monkeypatch.setattr(doctor.psutil, "virtual_memory", lambda: memory(1e9, 4e9))
+    disk = namedtuple("disk", "free")
+    monkeypatch.setattr(doctor, "memory_mb", lambda: (1e3, 4e3))
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _path: disk(5e6))
     assert doctor.memory().level == "WARN" and "quick" in doctor.memory().text
-    assert doctor.folder("cache", tmp_path, "COURSE_CACHE").level == "WARN"
+    found = doctor.folder("cache", tmp_path, CACHE)
+    assert found.level == "WARN" and "set COURSE_CACHE" in found.text
 
 
 def test_folder_that_cannot_be_written_fails_and_names_the_variable(tmp_path):
     (tmp_path / "file").write_text("")
-    found = doctor.folder("cache", tmp_path / "file", "COURSE_CACHE")
+    found = doctor.folder("cache", tmp_path / "file", CACHE)
     assert found.level == "FAIL" and "set COURSE_CACHE" in found.text
 
 

@@ -286,14 +286,15 @@ def test_ctrl_c_with_lessons_side_by_side_leaves_nothing_half_done(tmp_path, how
 
 
 def test_only_quick_lessons_run_side_by_side_and_only_where_there_is_room(monkeypatch):
-    def memory(available):
-        monkeypatch.setattr(psutil, "virtual_memory", lambda: type("memory", (), {"available": available}))
+    def machine(free, cores):
+        monkeypatch.setattr(running, "memory_mb", lambda: (free, 16_000))
+        monkeypatch.setattr(running, "cores", lambda: cores)
 
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    memory(8e9)
+    machine(8_000, 2)
     assert (jobs_for("quick"), jobs_for("standard"), jobs_for("full")) == (2, 1, 1)
-    memory(2e9)
-    assert jobs_for("quick") == 1
+    for little in ((2_000, 2), (8_000, 1)):
+        machine(*little)
+        assert jobs_for("quick") == 1
 
 
 def test_command_says_what_failed_in_one_line_each_and_exits_with_1(tmp_path):

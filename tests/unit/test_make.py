@@ -158,3 +158,44 @@ def test_a_python_that_cannot_make_an_environment_says_why(checkout, tmp_path):
     done = make(folder, "course", f"PYTHON={python}")
     assert done.returncode == 2
     assert done.stdout.splitlines() == ["No environment could be made in .venv: ensurepip is missing: apt x"]
+
+
+def dangling(folder: Path) -> None:
+    (folder / ".venv").symlink_to(folder / "nowhere")
+
+
+def a_file(folder: Path) -> None:
+    (folder / ".venv").write_text("")
+
+
+def without_its_python(folder: Path) -> None:
+    program(folder / ".venv/bin/pip", "")
+    (folder / ".venv/bin/python").symlink_to(folder / "removed/python3.11")
+
+
+@pytest.mark.parametrize("broken", [dangling, a_file, without_its_python])
+def test_an_environment_that_cannot_run_is_named_and_make_clean_takes_it_away(checkout, broken):
+    folder = checkout("plain")
+    shutil.rmtree(folder / ".venv")
+    broken(folder)
+    for target in TARGETS[:-1]:
+        done = make(folder, target, "SUBMISSIONS=class")
+        assert done.returncode == 2 and ".venv is no environment with a Python that runs" in done.stderr
+        assert done.stderr.count("\n") == 1 and not done.stdout
+    assert make(folder, "clean").returncode == 0 and not os.path.lexists(folder / ".venv")
+    assert "Installing the packages" in make(folder, "course", f"PYTHON={tmp_python(folder)}").stdout
+
+
+def tmp_python(folder: Path) -> Path:
+    """A Python whose ``-m venv`` makes an environment of the stub."""
+    made = f'mkdir -p .venv/bin; cp "{folder}/stub" .venv/bin/python; cp "{folder}/stub" .venv/bin/pip'
+    program(folder / "stub", STUB)
+    return program(folder / "python3.11", f'#!/bin/sh\n[ "$1" = -c ] && exit 0\n{made}\n')
+
+
+def test_an_environment_half_made_is_made_again(checkout):
+    folder = checkout("plain")
+    shutil.rmtree(folder / ".venv")
+    (folder / ".venv/bin").mkdir(parents=True)
+    done = make(folder, "course", f"PYTHON={tmp_python(folder)}")
+    assert done.returncode == 0 and (folder / ".venv/course").exists(), done.stderr

@@ -29,7 +29,7 @@ MODULES = {
 }
 # From the ground up: a room may call its own floor and those below; no circle on a floor either.
 FLOORS = [
-    ("errors", "inputs", "paths", "kind_errors", "stale", "etc"),
+    ("errors", "inputs", "machine", "paths", "kind_errors", "stale", "etc"),
     ("device", "data"),
     ("plots", "exercises", "evaluation", "text", "ranking", "bandits", "lesson"),
     ("classroom", "__main__"),

@@ -41,7 +41,7 @@ def write_lesson(folder: Path, name: str, *cells: str | nbformat.NotebookNode) -
         content.append(cell)
     content.append(new_code_cell(FIGURES.format(name=name)))
     kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(new_notebook(cells=content, metadata={"kernelspec": kernel}), folder / f"{name}.ipynb")
     return folder / f"{name}.ipynb"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from course_lib.classroom.grading.people import Person, person
 from course_lib.classroom.grading.results import Paper, load
 from course_lib.errors import CourseError
-from course_lib.paths import write_atomic
+from course_lib.paths import OUT, write_atomic
 
 GENERATOR = '<meta name="generator" content="course grade">'  # in all pages
 FROM = "papers/graded_from.txt"  # where the class lies whose grades these are
@@ -35,7 +35,7 @@ def claim(folder: Path, place: Path) -> None:
         path = folder / name
         if path.exists() and sign not in _beginning(path):
             raise CourseError(f"{path} is no file of grading's, and is not replaced: name another folder with --out.")
-    write_atomic(folder / FROM, _line(place) + "\n")
+    write_atomic(folder / FROM, _line(place) + "\n", OUT)
 
 
 def _line(place: Path) -> str:

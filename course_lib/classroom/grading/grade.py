@@ -131,7 +131,7 @@ def class_secret(path: Path) -> str:
     """The secret of the class in the file ``path``, which is made if it is not there: who has it knows all inputs."""
     try:
         if not path.exists():
-            write_atomic(path, secrets.token_hex(16) + "\n")
+            write_atomic(path, secrets.token_hex(16) + "\n", "name another file with --secret")
             path.chmod(0o600)
         secret = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):

@@ -19,7 +19,6 @@ from course_lib.classroom.grading.people import Person, normal
 from course_lib.classroom.grading.results import Mark, Paper, with_mark
 from course_lib.classroom.notebooks import listed
 from course_lib.errors import CourseError
-from course_lib.paths import write_atomic
 
 COLUMNS = ("student", "lesson", "exercise", "points", "comment")
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)")  # Excel writes 1,5 in half of Europe
@@ -104,13 +103,6 @@ def _is_row(cells: Sequence[str], header: Sequence[str]) -> bool:
     lesson = header.index("lesson") if "lesson" in header else 0
     whole = len(cells) >= len(header) and LESSON.fullmatch(cells[lesson].strip())
     return bool(whole) or any(LABEL.fullmatch(cell.strip(' "')) for cell in cells[1:-1])
-
-
-def start_hand(path: Path) -> None:
-    """Write a table without rows to ``path``. Raises CourseError if there is a file already: it may hold marks."""
-    if path.exists():
-        raise CourseError(f"{path} is there already and stays as it is: add your rows to it.")
-    write_atomic(path, ",".join(["student", "id", *COLUMNS[1:]]) + "\n")
 
 
 def read_given(path: Path) -> dict[str, str]:

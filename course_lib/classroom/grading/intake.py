@@ -74,7 +74,7 @@ class Room:
             raise Refused(f"{why} when unpacked")
         self.left, self.taken = self.left - nested * len(content), self.taken + 1
         path = self.folder / f"{self.taken:06}"
-        write_atomic(path, content, "TMPDIR")
+        write_atomic(path, content, "set TMPDIR to a folder that you may write to")
         return path
 
 

@@ -84,7 +84,8 @@ class Sandbox:
         warm = [sys.executable, "-m", "course_lib.classroom.grading.warm"]
         if trust:
             same = {name: value for name, value in VARIABLES.items() if name not in PLACES}
-            own = {"COURSE_BUILD": self._scratch.name, "OMP_NUM_THREADS": str(threads)}
+            own = dict.fromkeys(("COURSE_BUILD", "IPYTHONDIR"), self._scratch.name)
+            own["OMP_NUM_THREADS"] = str(threads)
             command, variables = warm, os.environ | same | own
         else:
             command, variables = [*bubblewrap(threads, private), *warm, "--walls"], {}

@@ -39,7 +39,7 @@ class Limits:
     memory_mb: int = 1000
     scratch_mb: int = 50
     output_mb: float = 1
-    answers: float = 2
+    answers: float = 1.2
 
     @property
     def budget_s(self) -> float:
