@@ -1,6 +1,6 @@
 """A class in a temporary folder: hand in notebooks, grade them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nbformat
@@ -45,7 +45,7 @@ def grade(tmp_path: Path, lesson: Path) -> Callable[..., dict[str, Paper]]:
     """Grade the class in ``tmp_path``/class: {student: paper}."""
     need("bwrap")
 
-    def run(place: Path | None = None, **settings: object) -> dict[str, Paper]:
+    def run(place: Path | None = None, lessons: Sequence[Path] = (), **settings: object) -> dict[str, Paper]:
         said: list[str] = []
         own = {
             "out": tmp_path / "grades",
@@ -55,7 +55,9 @@ def grade(tmp_path: Path, lesson: Path) -> Callable[..., dict[str, Paper]]:
             "workers": 2,
             "as_root": True,  # the tests may run in a container, as root
         }
-        papers = grade_class(place or tmp_path / "class", [lesson], Settings(**(own | settings)), said.append)
+        papers = grade_class(
+            place or tmp_path / "class", list(lessons) or [lesson], Settings(**(own | settings)), said.append
+        )
         run.said = said
         return {paper.student: paper for paper in papers}
 

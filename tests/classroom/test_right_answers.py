@@ -1,18 +1,21 @@
 """A right answer is right in whatever ordinary way it is written, in every exercise of every lesson."""
 
+import re
 import warnings
-from collections.abc import Callable
 from typing import Any
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from nbformat.v4 import new_code_cell
+from in_cells import all_exercises, handed_in
 from test_exercises_bank import BANK, solved, written
 from tiny_class import RIGHT, mark
 from ways import WAYS, learning, narrow, single
 
 from course_lib.classroom.grading.plain import decode, encode
+from course_lib.classroom.grading.walls import Limits
+from course_lib.classroom.release import student_edition
 from course_lib.exercises.judge import Exercise, answers, answers_of_ours, compare
 
 DRAWS = 20
@@ -48,45 +51,21 @@ def test_the_reference_in_float32_is_right(one):
     assert compare(one, cases, found).mark == "✔"
 
 
-HEAD, BODY = RIGHT["0.1"].splitlines()
-ALSO = {  # {way: (what stands in the cell of 0.1, own cells below it, own cells above it)}
-    "below the stub": (None, [RIGHT["0.1"]], []),
-    "stub emptied": ("", [RIGHT["0.1"]], []),
-    "stub split": ("cells = math.prod", [f"{HEAD}\n    return n_ratings / cells((n_users, n_items))"], ["import math"]),
-    "helper in another cell": (f"{HEAD}\n    return ratio(n_ratings, n_users * n_items)", [],
-                               ["def ratio(a, b):\n    return a / b"]),
-    "import in another cell": (f"{HEAD}\n    return operator.truediv(n_ratings, n_users * n_items)", [],
-                               ["import operator"]),
-    "magics above": (f"%matplotlib inline\n!ls\n%pip list\n{RIGHT['0.1']}", [],
-                     ["%%time\nx = 1", "%load_ext autoreload"]),
-    "own module": (f"from mine import ratio\n{HEAD}\n    return ratio(n_ratings, n_users * n_items)", [],
-                   ["%%writefile mine.py\ndef ratio(a, b):\n    return a / b"]),
-    "lesson's name overridden": (f"{HEAD}\n    return np.divide(n_ratings, n_users * n_items)", [],
-                                 ["class np:\n    divide = staticmethod(lambda a, b: a / b)"]),
-    "class": (
-        "class Density:\n    def __call__(self, a, b, c):\n        return a / (b * c)\ndensity = Density()", [], []),
-}  # fmt: skip
+ORDINARY = re.compile("Cells of the student's own|It was not run")
 
 
-def placed(below: list[str], above: list[str]) -> Callable[..., None]:
-    """Own cells around the one of exercise 0.1."""
-
-    def change(notebook) -> None:
-        heading = next(i for i, cell in enumerate(notebook.cells) if "Exercise 0.1" in cell.source)
-        notebook.cells[heading + 2 : heading + 2] = [new_code_cell(cell) for cell in below]
-        notebook.cells[heading:heading] = [new_code_cell(cell) for cell in above]
-
-    return change
-
-
-def test_every_place_to_write_it_counts_when_graded(hand_in, grade):
-    rest = {label: source for label, source in RIGHT.items() if label != "0.1"}
-    for number, (answer, below, above) in enumerate(ALSO.values()):
-        given = rest if answer is None else rest | {"0.1": answer}
-        hand_in(f"student {number}", given, placed(below, above))
-    papers = grade()
-    earned = {way: mark(papers[f"student {number}"], "0.1").points for number, way in enumerate(ALSO)}
-    assert earned == dict.fromkeys(ALSO, 1)
+@pytest.mark.slow
+def test_every_exercise_gets_its_points_in_whatever_cells_it_is_written(tmp_path, grade):
+    """Graded for real: two students, each of whom writes each exercise in another way. The bench tries all ways."""
+    lesson = all_exercises(tmp_path)
+    for student in range(2):
+        (tmp_path / f"class/{student}").mkdir(parents=True)
+        work = handed_in(student_edition(nbformat.read(lesson, as_version=4)), 5 * student, step=1)
+        nbformat.write(work, tmp_path / f"class/{student}" / lesson.name)
+    papers = grade(lessons=[lesson], limits=Limits(answers=100))
+    lost = {(name, one.label): one.words for name in papers for one in papers[name].marks if one.points < one.of}
+    assert lost == {} and [len(paper.marks) for paper in papers.values()] == [len(solved())] * 2
+    assert not [words for paper in papers.values() for words in paper.findings if not ORDINARY.match(words)]
 
 
 def test_an_earlier_exercises_function_may_be_used(hand_in, grade):
