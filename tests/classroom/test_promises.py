@@ -52,6 +52,19 @@ def edit(old: str, new: str):
     return change
 
 
+NOTED = """class Noted(int):
+    def __truediv__(self, other):
+        stash.append(1)
+        return int(self) / other
+SEED, stash = Noted(SEED), []"""
+
+
+def noted(notebook) -> None:
+    """An own cell that changes what the lesson's next one, as handed out, does: the answer needs both."""
+    notebook.cells.insert(3, new_code_cell(NOTED))
+    check_says(TICK)(notebook)
+
+
 @pytest.mark.parametrize(
     ("answer", "change"),
     [
@@ -62,8 +75,9 @@ def edit(old: str, new: str):
         ('globals()["density"] = lambda n_ratings, *rest: n_ratings / (rest[0] * rest[1])', check_says(TICK)),
         (f"def density(n_ratings, n_users, n_items):\n{BODY.replace('return ', 'return np.longdouble(1) * ')}",
          check_says(TICK)),
+        ("def density(n_ratings, n_users, n_items):\n    return n_ratings / (n_users * n_items) * stash[0]", noted),
     ],
-    ids=["helper in a lesson's cell", "lesson's cell edited", "globals", "longdouble"],
+    ids=["helper in a lesson's cell", "lesson's cell edited", "globals", "longdouble", "a lesson's cell as handed out"],
 )  # fmt: skip
 def test_what_the_notebook_accepts_counts_whatever_else_was_written(hand_in, grade, answer, change):
     hand_in("ada", RIGHT | {"0.1": answer}, change)
