@@ -85,6 +85,11 @@ def test_what_the_notebook_accepts_counts_whatever_else_was_written(hand_in, gra
     assert mark(paper, "0.1").points == 1 and not mark(paper, "0.1").finding
 
 
+def test_a_check_that_was_spoilt_costs_no_right_answer(hand_in, grade):
+    hand_in("ada", RIGHT, edit('check("0.1", density)', 'check("0.1", densty)'))
+    assert mark(grade()["ada"], "0.1").points == 1
+
+
 def test_a_tick_that_the_replay_does_not_confirm_is_a_finding_of_its_own(hand_in, grade):
     hand_in("ada", RIGHT | {"0.1": "def density(n_ratings, n_users, n_items):\n    return 3"}, check_says(TICK))
     found = mark(grade()["ada"], "0.1")
