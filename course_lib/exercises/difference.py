@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-Kind = Literal["number", "share", "ids"]
+Kind = Literal["number", "share", "ids", "indices"]
 Unsolved = (None, ..., NotImplemented)
 HALF = ("float16", "bfloat16")
 ROUNDED = "the values are right but rounded too far: give more decimals"
@@ -50,9 +50,15 @@ def numbers_of(answer: Any) -> np.ndarray | None:
 
 
 def precision(values: np.ndarray) -> str:
-    """The type in which float ``values`` were computed; float64 that float32 could hold is taken for float32."""
+    """The type in which float ``values`` were computed; float64 that float32 could hold is taken for float32.
+
+    But not whole numbers beyond 1, which are rounded; float32 holds no other ones above 2²³.
+    """
     if values.dtype.kind != "f" or values.dtype.itemsize < 8:
         return str(values.dtype)
+    size = np.abs(values)
+    if values.size and ((values == np.rint(values)) & (size > 1) & (size < 2**23)).all():
+        return "float64"
     with np.errstate(over="ignore"):
         return "float32" if np.array_equal(values, values.astype("float32"), equal_nan=True) else "float64"
 
@@ -154,6 +160,8 @@ def _values(got: np.ndarray, want: np.ndarray, right: np.ndarray, kind: Kind) ->
         return _ids(got, want, at)
     if want.dtype == bool:
         return _truth(got, want, at)
+    if kind == "indices" and at:
+        return f"[{', '.join(map(str, at))}]: {got[at]:.6g}, and another one is expected there"
     if words := _arranged(got, want) or pattern([got], [want]):
         return words
     if want.dtype.kind == "f" and precision(got) in HALF and np.isclose(got.astype(float), want, rtol=0.02).all():

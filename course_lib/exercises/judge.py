@@ -135,7 +135,8 @@ def compare(exercise: Exercise, cases: Sequence[Case], found: Sequence[Any], wri
     first = next(number for number, words in enumerate(wrong) if words)
     what = "" if right else _in_every_case(exercise, cases, found)
     what = what or _place(exercise, cases, first) + wrong[first]
-    advice = mistake(exercise, cases, found) or ("" if isinstance(found[first], Raised) else exercise.hint)
+    advice = mistake(exercise, cases, found) or _unmoved(exercise, cases, found)
+    advice = advice or ("" if isinstance(found[first], Raised) else exercise.hint)
     return Verdict(exercise.label, earned, exercise.points, "✘", f"not yet: {some}{what}. {advice}".rstrip())
 
 
@@ -149,6 +150,18 @@ def mistake(exercise: Exercise, cases: Sequence[Case], found: Sequence[Any]) -> 
     whole = (advice for advice, words in same.items() if not any(words))
     part = (advice for advice, words in same.items() if not any(words[number] for number in wrong))
     return next(whole, "") or next(part, "")
+
+
+def _unmoved(exercise: Exercise, cases: Sequence[Case], found: Sequence[Any]) -> str:
+    """The words for numbers that are all the same, whatever was asked; empty if they are not."""
+    got = [None if isinstance(one, Raised) or is_unsolved(one) else numbers_of(one) for one in found]
+    if len(cases) < 2 or any(one is None or one.dtype.kind not in "biuf" for one in got):
+        return ""
+    values = np.unique(np.concatenate([np.ravel(one) for one in got]))  # type: ignore[arg-type]
+    if len(values) == 1:
+        return f"In every case your answer is {values[0]:.6g}: it has to depend on what the function is given."
+    same = all(one.shape == got[0].shape and (one == got[0]).all() for one in got)  # type: ignore[union-attr]
+    return "Your answer is the same in every case: it has to depend on what the function is given." if same else ""
 
 
 def right_cases(exercise: Exercise, cases: Sequence[Case], found: Sequence[Any]) -> list[bool]:

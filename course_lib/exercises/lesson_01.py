@@ -7,12 +7,13 @@ import numpy as np
 from course_lib.exercises.judge import Case, Exercise
 
 WORDS = "Night Love 12 Schindler's Story Other Theatre Theory Angels 1995 Annie"
-SIGNS = "Pret-A-Porter L.A. Spider-Man (1995) S.W.A.T. Face/Off"
+STOPS, SIGNS = "L.A. S.W.A.T. Mr. U.N.C.L.E.", "Pret-A-Porter Spider-Man (1995) Face/Off"
 
 
 def some_title(rng: np.random.Generator) -> Case:
     """A title with signs within words, an apostrophe, an article at the end, and often a comma in the middle."""
-    words = [*rng.choice(WORDS.split(), rng.integers(1, 4)), rng.choice(SIGNS.split()), rng.choice(["Devil's", "It's"])]
+    words = [*rng.choice(WORDS.split(), rng.integers(1, 4)), rng.choice(["Devil's", "It's"])]
+    words += [rng.choice(STOPS.split()), rng.choice(SIGNS.split())]
     words = [str(word) for word in rng.permutation(words)]
     if rng.random() < 0.7:
         words[0] += ","
@@ -74,6 +75,12 @@ def by_mean_of_means(
     return rating - means(train_user, train_rating, user, each.mean())
 
 
+def by_table(train_user: np.ndarray, train_rating: np.ndarray, user: np.ndarray, rating: np.ndarray) -> np.ndarray:
+    """Means in a table as long as train's ids: 0 where there is none, and the last one for an id beyond."""
+    mean = np.bincount(train_user, train_rating) / np.maximum(np.bincount(train_user), 1)
+    return rating - mean[np.minimum(user, len(mean) - 1)]
+
+
 EXERCISES = (
     Exercise(
         "1.1",
@@ -121,6 +128,9 @@ EXERCISES = (
             "The real value is one of the draws: add 1 above and below, so that p is never 0.": lambda o, s: (
                 s >= o
             ).mean(),
+            "A tie counts as at least as large (>=), and the real value is one of the draws: add 1 above and below.": (
+                lambda o, s: (s > o).mean()
+            ),
             "A tie counts as at least as large: use >=.": lambda o, s: (1 + (s > o).sum()) / (1 + len(s)),
             "That is the share of smaller draws; large values are the surprising ones here.": lambda o, s: (
                 (1 + (s <= o).sum()) / (1 + len(s))
@@ -159,6 +169,10 @@ EXERCISES = (
             ),
             "The share is that of the test, which comes last: the cut is at 1 − share.": lambda t, s: t > cut(t, 1 - s),
             "These are times; True or False for each row is wanted.": lambda t, s: t[t > cut(t, s)],
+            "The answer is for the rows as they are given: compare `time` with the cut, not the sorted times.": (
+                lambda t, s: np.sort(t) > cut(t, s)
+            ),
+            "That is how many rows are test; True or False for each row is wanted.": lambda t, s: (t > cut(t, s)).sum(),
             "These are positions; True or False for each row is wanted.": lambda t, s: np.flatnonzero(t > cut(t, s)),
         },
         "The cut is np.sort(time) at the position of the formula; compare each time with it.",
@@ -169,7 +183,7 @@ EXERCISES = (
         centred,
         [
             (np.array([0, 0, 1]), np.array([5.0, 3.0, 2.0]), np.array([0, 1, 1]), np.array([5.0, 2.0, 4.0])),
-            (np.array([0, 0, 2]), np.array([4.0, 5.0, 2.0]), np.array([1, 2, 7]), np.array([3.0, 1.0, 5.0])),
+            (np.array([0, 0, 0, 2]), np.array([1.0, 5.0, 4.5, 2.0]), np.array([0, 2, 7]), np.array([3.0, 1.0, 5.0])),
         ],
         some_ratings,
         {
@@ -196,6 +210,11 @@ EXERCISES = (
             "For a user without a training row take the mean of all ratings, not the mean of the users' means.": (
                 by_mean_of_means
             ),
+            "The mean is wanted, not the median.": lambda tu, tr, u, r: (
+                r - np.array([np.median(tr[tu == i]) if i in tu else tr.mean() for i in u])
+            ),
+            "The mean of the training ratings is wanted; yours is that of the test.": lambda tu, tr, u, r: r - r.mean(),
+            "An id without a row in train gets the mean of all ratings: not 0, and not another id's mean.": by_table,
             "The mean of a user's own ratings is wanted; this divides by the number of all rows.": (
                 lambda tu, tr, u, r: r - np.array([tr[tu == i].sum() / len(tr) if i in tu else tr.mean() for i in u])
             ),

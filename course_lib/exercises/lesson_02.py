@@ -78,6 +78,12 @@ EXERCISES = (
             "This is the mean over the whole batch: each text has a mean of its own.": lambda h, m: (
                 h[m.bool()].mean(0).expand(len(h), -1)
             ),
+            "The mask is 1 for a real token: yours averages the padding.": lambda h, m: (
+                (h * (1 - m)[..., None]).sum(1) / (1 - m).sum(1, keepdim=True)
+            ),
+            "Divide by the number of real tokens of each text, not of the whole batch.": lambda h, m: (
+                (h * m[..., None]).sum(1) / m.sum()
+            ),
             "This is the largest value of the real tokens; their mean is wanted.": lambda h, m: h.masked_fill(
                 ~m[..., None].bool(), -torch.inf
             ).amax(1),
@@ -138,6 +144,16 @@ EXERCISES = (
             "The last step has rate 1 / (S - w), not 0: subtract s, not s + 1.": lambda S, w: schedule(
                 S, w, lambda s: (s + 1) / w, lambda s: (S - s - 1) / (S - w)
             ),
+            "The way down takes S - w steps: it falls by 1 / (S - w) in each, not by 1 / S.": lambda S, w: schedule(
+                S, w, lambda s: (s + 1) / w, lambda s: 1 - (s - w) / S
+            ),
+            "The way up takes w steps: divide by w, not by S.": lambda S, w: schedule(
+                S, w, lambda s: (s + 1) / S, lambda s: (S - s) / (S - w)
+            ),
+            "The way down is a straight line here, no cosine.": lambda S, w: schedule(
+                S, w, lambda s: (s + 1) / w, lambda s: (1 + np.cos(np.pi * (s - w) / (S - w))) / 2
+            ),
+            "The first w steps climb, and the last one has 1 / (S - w), not 0.": lambda S, w: np.linspace(1, 0, S),
             "The way down counts from the end, (S - s) / (S - w), not how far it has come.": lambda S, w: schedule(
                 S, w, lambda s: (s + 1) / w, lambda s: (s - w) / (S - w)
             ),
@@ -163,6 +179,8 @@ EXERCISES = (
                 2 * 0.74 / 1.74
             ),
             "This is its accuracy.": 0.74,
+            "There are three classes: divide the sum of their F1 by 3, not by 2.": 2 * 0.74 / 1.74 / 2,
+            "That is the share of one class in three; the F1 of the common class is not 1.": 1 / 3,
             "F1 of the common class is 2 tp / (predicted + present) = 2 · 0.74 / (1 + 0.74), not 0.74.": 0.74 / 3,
         },
         hint="Per 100 examples: predicted 100, present 74, hits 74. The other two classes are never predicted.",

@@ -38,6 +38,11 @@ def places(scores: np.ndarray) -> np.ndarray:
     return np.argsort(np.argsort(scores))
 
 
+def place(scores: np.ndarray) -> np.ndarray:
+    """From 1: how many are larger; NaN is larger than nothing, and nothing larger than NaN."""
+    return 1 + (scores[None, :] > scores[:, None]).sum(axis=1)
+
+
 def fused(
     a: np.ndarray,
     b: np.ndarray,
@@ -89,6 +94,9 @@ EXERCISES = (
             "Each layer has several matrices: multiply by their number.": lambda L, m, i, o, n: at_most(
                 n // (L * (i + o)), i, o
             ),
+            "B has d_out numbers for each rank, and A has d_in: count d_in + d_out, not one of them twice.": (
+                lambda L, m, i, o, n: at_most(n // (L * m * 2 * i), i, o)
+            ),
             "A rank above the smaller of the two sizes adds nothing: stop there.": lambda L, m, i, o, n: (
                 n // (L * m * (i + o))
             ),
@@ -119,6 +127,18 @@ EXERCISES = (
                 a, b, k, sign=1
             ),
             "Places begin at 1, numpy's at 0.": lambda a, b, k: fused(a, b, k, start=0),
+            "Use the places, not the scores: yours adds the scores themselves.": lambda a, b, k: (
+                np.nan_to_num(a) + np.nan_to_num(b)
+            ),
+            "Each search has places of its own: do not add the scores and rank the sum.": lambda a, b, k: (
+                1 / (k + place(np.nan_to_num(a) + np.nan_to_num(b)))
+            ),
+            "NaN is larger than nothing, so what was not found seems to have place 1: it earns 0.": lambda a, b, k: (
+                1 / (k + place(a)) + 1 / (k + place(b))
+            ),
+            "What was not found takes no place and earns nothing: do not make it a score of 0.": lambda a, b, k: (
+                1 / (k + place(np.nan_to_num(a))) + 1 / (k + place(np.nan_to_num(b)))
+            ),
             "Use the places, not the scores.": lambda a, b, k: (
                 np.where(np.isnan(a), 0, 1 / (k + a)) + np.where(np.isnan(b), 0, 1 / (k + b))
             ),
@@ -151,6 +171,12 @@ EXERCISES = (
             "At least m includes m: stop the sum one earlier.": lambda n, r, k, m: at_least(n, r, k, m + 1),
             "At least m: fewer than m is 0 to m - 1, m - 1 included.": lambda n, r, k, m: at_least(n, r, k, m - 1),
             "That is the chance of *fewer* than m hits.": lambda n, r, k, m: 1 - at_least(n, r, k, m),
+            "That is the chance of any number of hits but m: subtract those of 0, 1, … m - 1.": lambda n, r, k, m: (
+                1 - exactly(n, r, k, m)
+            ),
+            "That is one hit or more, with products put back; m or more are wanted, without.": lambda n, r, k, m: (
+                1 - (1 - r / n) ** k
+            ),
             "That is the chance of at least one hit.": lambda n, r, k, m: at_least(n, r, k, 1),
             "The chance of no hit is in it too: i starts at 0.": lambda n, r, k, m: (
                 1 - sum(exactly(n, r, k, i) for i in range(1, m))

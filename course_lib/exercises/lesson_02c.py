@@ -8,11 +8,13 @@ from course_lib.exercises.judge import Case, Exercise
 
 
 def some_rentals(rng: np.random.Generator) -> Case:
-    """A person's rentals in no order, of each fit before `today`, on it and after it; there may be more."""
+    """A person's rentals in no order: each fit before `today` (or all but large), on it and after it, and more."""
     today, fits = int(rng.integers(12, 20)), np.repeat(np.arange(3), 3)
     days = np.tile([today - 1, today, today + 1], 3) + np.tile([-1, 0, 1], 3) * rng.integers(0, 3, size=9)
     more = int(rng.integers(1, 9))
     days, fits = np.append(days, rng.integers(9, today, size=more)), np.append(fits, rng.integers(0, 3, size=more))
+    if rng.random() < 0.8:  # no large one is known yet
+        fits[(days < today) & (fits == 2)] = 1
     order = rng.permutation(len(days))
     return days[order], fits[order], today
 
@@ -59,6 +61,12 @@ def info_nce(
     return float(reduce(np.log(np.where(left_out, 0, np.exp(S)).sum(axis=1)) - S[rows, partner]))
 
 
+def without_partner(E: np.ndarray, partner: np.ndarray, alike: np.ndarray, tau: float) -> float:
+    S, rows = E @ E.T / tau, np.arange(len(E))
+    below = np.exp(S) * (1 - np.eye(len(E)) - np.eye(len(E))[partner])
+    return float((np.log(below.sum(axis=1)) - S[rows, partner]).mean())
+
+
 def zeros_left_in(E: np.ndarray, partner: np.ndarray, alike: np.ndarray, tau: float) -> float:
     S, rows = E @ E.T / tau, np.arange(len(E))
     left_out = alike | np.eye(len(E), dtype=bool)
@@ -98,6 +106,7 @@ EXERCISES = (
             "That counts the rentals of the same day: their fit is not known yet.": lambda d, f, t: np.bincount(
                 f[d <= t], minlength=3
             ),
+            "Yesterday is before today: it counts.": lambda d, f, t: np.bincount(f[d < t - 1], minlength=3),
             "That counts everything, the future too.": lambda d, f, t: np.bincount(f, minlength=3),
             "That counts what comes after the day.": lambda d, f, t: np.bincount(f[d > t], minlength=3),
             "That counts today and what comes after it.": lambda d, f, t: np.bincount(f[d >= t], minlength=3),
@@ -155,6 +164,13 @@ EXERCISES = (
             ),
             "Films that are alike are no negatives: leave them out of the sum.": lambda E, p, a, t: info_nce(
                 E, p, a & False, t
+            ),
+            "The film itself and those that are alike are no negatives: leave them out.": lambda E, p, a, t: info_nce(
+                E, p, a & False, t, own=True
+            ),
+            "The partner is in the sum below the line; in yours it and the film itself are missing.": without_partner,
+            "That is the similarity alone: the logarithm of the sum below the line is missing.": lambda E, p, a, t: (
+                -(E @ E.T / t)[np.arange(len(E)), p].mean()
             ),
             "The partner stays in the sum, also where it is alike.": lambda E, p, a, t: info_nce(
                 E, p, a, t, back=False

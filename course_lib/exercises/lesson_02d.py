@@ -151,7 +151,7 @@ EXERCISES = (
             "Rows count from 0.": lambda b, a, y: weakest_edits(b, a, y) + 1,
         },
         "after[np.arange(n), :, y] is the probability of each text's true class in each of its edits.",
-        kind="ids",
+        kind="indices",
     ),
     Exercise(
         "2d.2",
@@ -228,6 +228,9 @@ EXERCISES = (
             ),
             "Round to the nearest whole number, not down.": lambda W: (
                 (s := np.abs(W).max(axis=1, keepdims=True) / 127) * np.floor(W / np.where(s == 0, 1, s))
+            ),
+            "Round to the nearest whole number, not towards 0.": lambda W: (
+                (s := np.abs(W).max(axis=1, keepdims=True) / 127) * np.trunc(W / np.where(s == 0, 1, s))
             ),
             "Nothing is rounded here: between dividing and multiplying come whole numbers.": lambda W: W,
         },

@@ -106,6 +106,9 @@ EXERCISES = (
             "Each c_k stands inside the bracket: it counts α_k times.": lambda alpha, w, c: np.concatenate(
                 [[alpha.sum()], alpha @ w, [c.sum()]]
             ),
+            "Each w_k and each c_k stands inside a bracket: it counts α_k times.": lambda alpha, w, c: np.concatenate(
+                [[alpha.sum()], w.sum(axis=0), [c.sum()]]
+            ),
             "The layers are added, not averaged.": lambda alpha, w, c: collapsed(alpha, w, c) / len(alpha),
             "Here w and c stand outside the bracket, so do not divide them by a.": lambda alpha, w, c: (
                 collapsed(alpha, w, c) / np.append(1, np.full(w.shape[1] + 1, alpha.sum()))
@@ -142,6 +145,9 @@ EXERCISES = (
             "Sum over k, do not average.": lambda u, v, t, w, alpha: gated(u, v, t, w, alpha) / len(w),
             "Each pair has its own α: do not average them over the batch.": lambda u, v, t, w, alpha: gated(
                 u, v, t, w, alpha.mean(axis=0)
+            ),
+            "Each pair has its own α: yours takes the first pair's for all.": lambda u, v, t, w, alpha: gated(
+                u, v, t, w, alpha[:1]
             ),
             "α weighs each layer: yours counts them all once.": lambda u, v, t, w, alpha: gated(
                 u, v, t, w, np.ones_like(alpha)
@@ -206,6 +212,7 @@ EXERCISES = (
             "The w_k are counted; the α_k are missing.": 256 - 32,
             "That is how many there are; one a and one w of 32 numbers stay.": 264,
             "That is how many stay.": 33,
+            "The numbers of a user or a film are no part of α and w: leave d out.": 247,
         },
         hint="Before: K alphas and K vectors of d_t. After: one a and one w.",
     ),

@@ -89,6 +89,15 @@ EXERCISES = (
             "The weights have to sum to 1: divide by the sum of the exponentials.": without_division,
             "The weights are a softmax; yours are all the same.": lambda a, d, j: attend(0 * a, d, j),
             "The softmax is of the logits, not of minus the logits.": lambda a, d, j: attend(-a, d, j),
+            "Films without a rating are among your witnesses, with a deviation of 0: leave them out of both sums.": (
+                lambda a, d, j: attend(a, np.nan_to_num(d), j)
+            ),
+            "The weights have to sum to 1, and the film itself has none.": lambda a, d, j: float(
+                np.exp(a) @ np.nan_to_num(d)
+            ),
+            "That is the plain mean: weigh the deviations, and leave the film itself out.": lambda a, d, j: float(
+                np.nanmean(d)
+            ),
             "NaN marks films without a rating: leave them out of the sum.": lambda a, d, j: float(
                 np.exp(a) @ d / np.exp(a).sum()
             ),

@@ -268,3 +268,10 @@ def test_the_check_of_a_lesson_says_its_verdict(capsys):
 def test_an_exercise_that_does_not_exist_is_one_sentence(label):
     with pytest.raises(CourseError, match="There is no exercise"):
         exercise(label)
+
+
+def test_a_rounded_number_is_not_taken_for_one_in_single_precision():
+    assert difference(12346.0, 12345.6) and difference(np.array([3842.0, 3843.0]), np.array([3841.6, 3842.9]))
+    assert not difference(np.float64(np.float32(12345.6)), 12345.6)
+    assert not difference(np.array([1.0, 0.0]), np.array([1 - 1e-8, 1e-8]).astype(np.float64))  # saturated, not rounded
+    assert not difference(np.float64(np.float32(20_000_000.9)), 20_000_000.9)  # float32 has no digits left there
