@@ -58,6 +58,14 @@ def as_tuple(value: Any) -> Any:
     return tuple(found) if isinstance(found, list) else found
 
 
+def summed_otherwise(value: Any) -> Any:
+    """What a loop in place of a sum over an array makes of the last digits."""
+    if not numeric(value) or np.asarray(value).dtype.kind != "f":
+        return value
+    array = np.asarray(value, dtype=float)
+    return array * (1 + 1e-12 * np.cos(np.arange(array.size)).reshape(array.shape))
+
+
 def decorated(function: Answer) -> Answer:
     @functools.wraps(function)
     def answer(*args: Any, **named: Any) -> Any:
@@ -81,6 +89,7 @@ WAYS: dict[str, Callable[[Answer], Answer]] = {
     "tensor in float32": lambda f: changed(f, single),
     "tensor that learns": lambda f: changed(f, learning),
     "Series": lambda f: changed(f, series),
+    "a loop's last digits": lambda f: changed(f, summed_otherwise),
     "list": lambda f: changed(f, listed),
     "tuple": lambda f: f if isinstance(f, type) else changed(f, as_tuple),
     "lambda": lambda f: lambda *case: f(*case),
