@@ -93,6 +93,13 @@ EXERCISES = (
             "That is the share of hits in the list; here the places count.": 2 / 5,
             "The hit at place 5 is missing.": (1 / np.log2(3)) / (1 + 1 / np.log2(3) + 1 / 2),
             "A hit at place k counts 1 / log2(k + 1), not 1 / k.": (1 / 2 + 1 / 5) / (1 + 1 / 2 + 1 / 3),
+            "Divide by the sum of the best list possible, not by the number of liked films.": dcg / 3,
+            "Divide by the sum of the best list possible, not by the number of hits.": dcg / 2,
+            "Divide by the sum of the best list possible, not by the length of the list.": dcg / 5,
+            "A hit counts 1 / log2(k + 1), so that early ones count most; yours counts the logarithm itself.": (
+                np.log2(3) + np.log2(6)
+            )
+            / (1 + np.log2(3) + 2),
         },
         hint="Divide the sum for places 2 and 5 by the sum for places 1, 2 and 3.",
         rtol=1e-3,

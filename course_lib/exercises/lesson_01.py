@@ -4,17 +4,22 @@ import re
 
 import numpy as np
 
+from course_lib.exercises.drawing import until
 from course_lib.exercises.judge import Case, Exercise
 
 WORDS = "Night Love 12 Schindler's Story Other Theatre Theory Angels 1995 Annie"
-SIGNS = "Pret-A-Porter L.A. Spider-Man (1995) S.W.A.T. Face/Off"
+SIGNS = "Pret-A-Porter Spider-Man (1995) Face/Off"
+DOTTED, POSSESSIVE = "L.A. S.W.A.T.", "Devil's It's"
 
 
 def some_title(rng: np.random.Generator) -> Case:
-    """A title with signs within words, an apostrophe, an article at the end, and often a comma in the middle."""
-    words = [*rng.choice(WORDS.split(), rng.integers(1, 4)), rng.choice(SIGNS.split()), rng.choice(["Devil's", "It's"])]
+    """A title with signs and full stops in its words, an apostrophe, an article at the end, and mostly a comma in it."""
+    words = [
+        *rng.choice(WORDS.split(), rng.integers(1, 4)),
+        *(rng.choice(some.split()) for some in (SIGNS, DOTTED, POSSESSIVE)),
+    ]
     words = [str(word) for word in rng.permutation(words)]
-    if rng.random() < 0.7:
+    if rng.random() < 0.9:
         words[0] += ","
     title = str(rng.choice([" ", "  "], p=[0.8, 0.2])).join(words)
     return (f"{title}, {rng.choice(['The', 'A', 'An'])}",)
@@ -72,6 +77,18 @@ def by_mean_of_means(
 ) -> np.ndarray:
     each = means(train_user, train_rating, np.unique(train_user), 0)
     return rating - means(train_user, train_rating, user, each.mean())
+
+
+def by_position(time: np.ndarray, share: float) -> np.ndarray:
+    """The latest rows by their number: those of one instant can be parted."""
+    rows = np.argsort(time, kind="stable")[int((1 - share) * (len(time) - 1)) + 1 :]
+    return np.isin(np.arange(len(time)), rows)
+
+
+def tied(time: np.ndarray, share: float) -> bool:
+    """Whether the cut falls between rows of one instant, and something is later."""
+    at, times = int((1 - share) * (len(time) - 1)), np.sort(time)
+    return times[at] == times[at + 1] < times[-1]
 
 
 EXERCISES = (
@@ -133,6 +150,14 @@ EXERCISES = (
             ),
             "That is how many; a share is wanted, so divide by the number of draws.": lambda o, s: 1 + (s >= o).sum(),
             "The sign counts here: no absolute values.": lambda o, s: (1 + (np.abs(s) >= abs(o)).sum()) / (1 + len(s)),
+            "A tie counts as at least as large, and the real value is one of the draws: it counts above and "
+            "below.": lambda o, s: (s > o).mean(),
+            "That is 1 minus the share: the draws that are at least as large are asked for.": lambda o, s: (
+                1 - (1 + (s >= o).sum()) / (1 + len(s))
+            ),
+            "Compare the draws with the real value, not with their own mean.": lambda o, s: (
+                (1 + (s >= s.mean()).sum()) / (1 + len(s))
+            ),
         },
         "Count the draws that are at least as large, the real one included, and divide by the number of all, the "
         "real one included.",
@@ -147,7 +172,7 @@ EXERCISES = (
             (np.array([7, 7, 7, 9, 1, 2]), 0.5),
             (np.array([880, 875, 875, 891, 880, 875, 899, 891, 868, 902, 871, 902]), 0.1),
         ],
-        some_times,
+        until(some_times, tied),
         {
             "Rows at the very instant of the cut are training: use >, not >=.": lambda t, s: t >= cut(t, s),
             "The rows are not in order of time: sort the times before you look for the cut.": lambda t, s: (
@@ -160,6 +185,13 @@ EXERCISES = (
             "The share is that of the test, which comes last: the cut is at 1 − share.": lambda t, s: t > cut(t, 1 - s),
             "These are times; True or False for each row is wanted.": lambda t, s: t[t > cut(t, s)],
             "These are positions; True or False for each row is wanted.": lambda t, s: np.flatnonzero(t > cut(t, s)),
+            "Events of the same instant must stay together: compare the times with "
+            "the cut, do not count rows.": by_position,
+            "The cut is one of the sorted times, by its position, not a share of the way from the first time to "
+            "the last.": (lambda t, s: t > t.min() + (1 - s) * (t.max() - t.min())),
+            "True or False is wanted for the rows in the order given, not in that of time.": lambda t, s: (
+                np.sort(t) > cut(t, s)
+            ),
         },
         "The cut is np.sort(time) at the position of the formula; compare each time with it.",
     ),
@@ -198,6 +230,19 @@ EXERCISES = (
             ),
             "The mean of a user's own ratings is wanted; this divides by the number of all rows.": (
                 lambda tu, tr, u, r: r - np.array([tr[tu == i].sum() / len(tr) if i in tu else tr.mean() for i in u])
+            ),
+            "For a user without a training row, take the mean of all *training* ratings off; yours is that of "
+            "the test.": (lambda tu, tr, u, r: r - means(tu, tr, u, r.mean())),
+            "That is one mean for everybody, and one of the test: each user has a "
+            "mean of their own in train.": lambda tu, tr, u, r: r - r.mean(),
+            "For a user without a training row, take the mean of all training ratings *off* the rating.": (
+                lambda tu, tr, u, r: np.where(np.isin(u, tu), centred(tu, tr, u, r), tr.mean())
+            ),
+            "These are the ratings of train; those of the test are wanted.": lambda tu, tr, u, r: centred(
+                tu, tr, tu, tr
+            ),
+            "A user of the test can have a larger id than any in train: make the list of means long enough.": (
+                lambda tu, tr, u, r: r - (np.bincount(tu, tr) / np.maximum(np.bincount(tu), 1))[u]
             ),
         },
         "An id of the test can be larger than any in train, and a user can be in the test without being in train.",

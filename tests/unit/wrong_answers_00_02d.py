@@ -160,13 +160,12 @@ WRONG = {
     ],
     "1.1": [
         lambda t: t.lower(),
-        lambda t: key_of(t, at_end=r"^\b$"),
+        lambda t: key_of(t, at_end="(^)($)"),
         lambda t: key_of(t, moved=r"\1"),
         lambda t: key_of(t, gone="#"),
         lambda t: key_of(t, gone="'.:!(),&/-"),
         lambda t: key_of(t, gone="'."),
         lambda t: key_of(t, at_end=r"^(.*), (the)$"),
-        lambda t: key_of(t, at_end=r"^(.*), (\w+)$"),
         lambda t: key_of(t, at_end=r"^(.*?), (.*)$"),
         lambda t: key_of(t).replace(" ", ""),
         lambda t: re.sub("[^a-z0-9]", " ", key_of(t, kept="^#").replace("'", "")),
@@ -261,8 +260,17 @@ WRONG = {
         lambda S, w: np.minimum((np.arange(S) + 1) / (w + 1), (S - np.arange(S)) / (S - w)),
         lambda S, w: np.ones(S),
     ],
-    "2.4": [2 * 0.74 / 1.74, 0.74, 0.74 / 3, 1 / 3, 0.28, 28.35, 2 * 0.74 / 1.74 / 2, 0.74 / 1.74 / 3,
-            2 * 0.74 / 1.74 * 0.74, 2 * 0.74 * 1 / (0.74 + 1) / 1.5],
+    "2.4": [
+        2 * 0.74 / 1.74,
+        0.74,
+        0.74 / 3,
+        1 / 3,
+        0.28,
+        28.35,
+        2 * 0.74 / 1.74 / 2,
+        0.74 / 1.74 / 3,
+        2 * 0.74 / 1.74 * 0.74,
+    ],
     "2b.1": [
         ranks(lambda L, m, i, o: L * m * i * o),
         ranks(lambda L, m, i, o: L * m * i),
@@ -316,7 +324,6 @@ WRONG = {
         lambda d, f, t: np.bincount(f[d < t - 1], minlength=3),
         lambda d, f, t: np.bincount(f[:t], minlength=3),
         lambda d, f, t: np.bincount(f[d < t], minlength=3) / max((d < t).sum(), 1),
-        lambda d, f, t: np.bincount(f[d < t], weights=d[d < t], minlength=3),
         lambda d, f, t: np.unique(f[d < t], return_counts=True)[1],
         lambda d, f, t: (d < t).sum(),
         lambda d, f, t: f[d < t],
@@ -334,7 +341,6 @@ WRONG = {
         lambda loss, n: np.log(loss @ n / n.sum()),
         lambda loss, n: -np.exp(loss @ n / n.sum()),
         lambda loss, n: np.exp(loss @ n),
-        lambda loss, n: np.exp(np.median(loss)),
         lambda loss, n: 10 ** (loss @ n / n.sum()),
     ],
     "2c.3": [
@@ -365,7 +371,6 @@ WRONG = {
         lambda n, p: sizes(n, p) / p,
         lambda n, p: 1 / sizes(n, p),
         lambda n, p: n / sizes(n, p),
-        lambda n, p: np.append(np.full(n // p, p / n), (n % p) / n),
         lambda n, p: np.full(n, 1 / n),
         lambda n, p: p / n,
         lambda n, p: sizes(n, p)[::-1] / n,
@@ -374,22 +379,25 @@ WRONG = {
     "2d.1": [
         lambda b, a, y: true_class(a, y).argmin(axis=1),
         lambda b, a, y: np.where(true_class(a, y).max(axis=1) > 0, true_class(a, y).argmax(axis=1), -1),
+        lambda b, a, y: np.where((p := true_class(a, y)).min(axis=1) <= b[np.arange(len(y)), y], p.argmin(axis=1), -1),
         lambda b, a, y: np.where(
-            (p := true_class(a, y)).min(axis=1) <= b[np.arange(len(y)), y], p.argmin(axis=1), -1
+            (p := true_class(a, c := b.argmax(axis=1))).min(axis=1) < b.max(axis=1), p.argmin(axis=1), 0 * c - 1
         ),
-        lambda b, a, y: np.where((p := true_class(a, c := b.argmax(axis=1))).min(axis=1) < b.max(axis=1),
-                                 p.argmin(axis=1), 0 * c - 1),
         lambda b, a, y: np.where((a.argmax(axis=2) != y[:, None]).any(axis=1), true_class(a, y).argmin(axis=1), -1),
-        lambda b, a, y: np.where((a.argmax(axis=2) != y[:, None]).any(axis=1),
-                                 (a.argmax(axis=2) != y[:, None]).argmax(axis=1), -1),
+        lambda b, a, y: np.where(
+            (a.argmax(axis=2) != y[:, None]).any(axis=1), (a.argmax(axis=2) != y[:, None]).argmax(axis=1), -1
+        ),
         lambda b, a, y: np.where((p := true_class(a, y)).min(axis=1) < b[np.arange(len(y)), y], p.argmin(axis=1), 0),
-        lambda b, a, y: np.where((p := true_class(a, y) < b[np.arange(len(y)), y][:, None]).any(axis=1),
-                                 p.argmax(axis=1), -1),
+        lambda b, a, y: np.where(
+            (p := true_class(a, y) < b[np.arange(len(y)), y][:, None]).any(axis=1), p.argmax(axis=1), -1
+        ),
         lambda b, a, y: true_class(a, y).min(axis=1),
         lambda b, a, y: a.min(axis=2).argmin(axis=1),
         lambda b, a, y: a[:, :, y].argmin(axis=1),
         lambda b, a, y: np.full(len(y), -1),
-        lambda b, a, y: np.where((p := true_class(a, y)).min(axis=1) < b[np.arange(len(y)), y], p.argmin(axis=1) + 1, 0),
+        lambda b, a, y: np.where(
+            (p := true_class(a, y)).min(axis=1) < b[np.arange(len(y)), y], p.argmin(axis=1) + 1, 0
+        ),
         lambda b, a, y: np.where((p := true_class(a, y)).min(axis=1) < b.max(axis=1), p.argmin(axis=1), -1),
     ],
     "2d.2": [
