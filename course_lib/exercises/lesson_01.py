@@ -13,7 +13,7 @@ DOTTED, POSSESSIVE = "L.A. S.W.A.T.", "Devil's It's"
 
 
 def some_title(rng: np.random.Generator) -> Case:
-    """A title with signs and full stops in its words, an apostrophe, an article at the end, and mostly a comma in it."""
+    """A title with signs and full stops in its words, an apostrophe, an article at the end, and mostly a comma."""
     words = [
         *rng.choice(WORDS.split(), rng.integers(1, 4)),
         *(rng.choice(some.split()) for some in (SIGNS, DOTTED, POSSESSIVE)),

@@ -8,7 +8,7 @@ from course_lib.exercises.judge import Case, Exercise
 
 
 def some_rentals(rng: np.random.Generator) -> Case:
-    """A person's rentals in no order, of each fit on `today` and after it; one is missing before, mostly the largest."""
+    """A person's rentals in no order, of each fit on `today` and after it; one is missing before, mostly 2."""
     today, fits = int(rng.integers(12, 20)), np.repeat(np.arange(3), 3)
     days = np.tile([today - 1, today, today + 1], 3) + np.tile([-1, 0, 1], 3) * rng.integers(0, 3, size=9)
     more = int(rng.integers(1, 9))

@@ -149,9 +149,6 @@ EXERCISES = (
                 weakest_edits(b, a, y), 0
             ),
             "Rows count from 0.": lambda b, a, y: weakest_edits(b, a, y) + 1,
-            "The edit that hurts most has the least probability: argmin, not argmax.": lambda b, a, y: weakest_edits(
-                b, a, y, np.argmax
-            ),
             "The edit that hurts most is wanted, not the first one that lowers the probability.": lambda b, a, y: (
                 np.where((low := of_class(a, y) < b[np.arange(len(y)), y][:, None]).any(axis=1), low.argmax(axis=1), -1)
             ),

@@ -226,7 +226,7 @@ EXERCISES = (
             "Only the numbers in the α_k and w_k are asked for: d, of users and films, plays no part.": 8 * 16
             + 8 * 32
             - 33,
-            "A w_k has d_t numbers, so more go than the other α_k.": 7,
+            "That is how many layers go: each of them has an α_k and the d_t numbers of a w_k.": 7,
             "The α_k count too, and one w stays.": 256,
             "The α_k count too: the w_k are there, and what stays has been taken off.": 223,
         },
