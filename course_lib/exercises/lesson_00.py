@@ -45,7 +45,6 @@ EXERCISES = (
             "That is upside down: the filled cells go above the line, all cells below it.": lambda r, m, n: m * n / r,
             "That is the number of ratings for each user: divide by the number of items too.": lambda r, m, n: r / m,
             "That is the number of ratings for each item: divide by the number of users too.": lambda r, m, n: r / n,
-            "That takes the number of users twice: a table has users times items cells.": lambda r, m, n: r / (m * m),
             "A share has digits after the point: divide with /, not with //.": lambda r, m, n: r // (m * n),
         },
         "Divide the number of filled cells by the number of all cells.",
@@ -92,11 +91,15 @@ EXERCISES = (
             "That is the sum of your list alone: divide it by that of the best list possible.": dcg,
             "That is the share of the liked films that were found; here the places count.": 2 / 3,
             "That is the share of hits in the list; here the places count.": 2 / 5,
-            "Divide by the sum of the best list, 1 / log2(2) + 1 / log2(3) + 1 / log2(4), not by its length.": dcg / 3,
-            "The logarithm has base 2 above the line too.": (1 / np.log(3) + 1 / np.log(6))
-            / (1 + 1 / np.log2(3) + 1 / 2),
             "The hit at place 5 is missing.": (1 / np.log2(3)) / (1 + 1 / np.log2(3) + 1 / 2),
             "A hit at place k counts 1 / log2(k + 1), not 1 / k.": (1 / 2 + 1 / 5) / (1 + 1 / 2 + 1 / 3),
+            "Divide by the sum of the best list possible, not by the number of liked films.": dcg / 3,
+            "Divide by the sum of the best list possible, not by the number of hits.": dcg / 2,
+            "Divide by the sum of the best list possible, not by the length of the list.": dcg / 5,
+            "A hit counts 1 / log2(k + 1), so that early ones count most; yours counts the logarithm itself.": (
+                np.log2(3) + np.log2(6)
+            )
+            / (1 + np.log2(3) + 2),
         },
         hint="Divide the sum for places 2 and 5 by the sum for places 1, 2 and 3.",
         rtol=1e-3,

@@ -4,21 +4,25 @@ import re
 
 import numpy as np
 
+from course_lib.exercises.drawing import until
 from course_lib.exercises.judge import Case, Exercise
 
 WORDS = "Night Love 12 Schindler's Story Other Theatre Theory Angels 1995 Annie"
-STOPS, SIGNS = "L.A. S.W.A.T. Mr. U.N.C.L.E.", "Pret-A-Porter Spider-Man (1995) Face/Off"
+SIGNS = "Pret-A-Porter Spider-Man (1995) Face/Off"
+DOTTED, POSSESSIVE = "L.A. S.W.A.T.", "Devil's It's"
 
 
 def some_title(rng: np.random.Generator) -> Case:
-    """A title with signs within words, an apostrophe, an article at the end, and often a comma in the middle."""
-    words = [*rng.choice(WORDS.split(), rng.integers(1, 4)), rng.choice(["Devil's", "It's"])]
-    words += [rng.choice(STOPS.split()), rng.choice(SIGNS.split())]
+    """A title with signs and full stops in its words, an apostrophe, mostly a comma; at its end mostly an article."""
+    words = [
+        *rng.choice(WORDS.split(), rng.integers(1, 4)),
+        *(rng.choice(some.split()) for some in (SIGNS, DOTTED, POSSESSIVE)),
+    ]
     words = [str(word) for word in rng.permutation(words)]
-    if rng.random() < 0.7:
+    if rng.random() < 0.9:
         words[0] += ","
     title = str(rng.choice([" ", "  "], p=[0.8, 0.2])).join(words)
-    return (f"{title}, {rng.choice(['The', 'A', 'An'])}",)
+    return (f"{title}, {rng.choice(['The', 'A', 'An', 'Theatre'], p=[0.25, 0.35, 0.3, 0.1])}",)
 
 
 def key(title: str, article: str = "the|a|an", apart: str = "'") -> str:
@@ -75,6 +79,18 @@ def by_mean_of_means(
     return rating - means(train_user, train_rating, user, each.mean())
 
 
+def by_position(time: np.ndarray, share: float) -> np.ndarray:
+    """The latest rows by their number: those of one instant can be parted."""
+    rows = np.argsort(time, kind="stable")[int((1 - share) * (len(time) - 1)) + 1 :]
+    return np.isin(np.arange(len(time)), rows)
+
+
+def tied(time: np.ndarray, share: float) -> bool:
+    """Whether the cut falls between rows of one instant, and something is later."""
+    at, times = int((1 - share) * (len(time) - 1)), np.sort(time)
+    return times[at] == times[at + 1] < times[-1]
+
+
 def by_table(train_user: np.ndarray, train_rating: np.ndarray, user: np.ndarray, rating: np.ndarray) -> np.ndarray:
     """Means in a table as long as train's ids: 0 where there is none, and the last one for an id beyond."""
     mean = np.bincount(train_user, train_rating) / np.maximum(np.bincount(train_user), 1)
@@ -91,7 +107,7 @@ EXERCISES = (
             ("Schindler's List!",),
             ("Bronx Tale, A",),
             ("Good, the Bad & the Ugly, The",),
-            ("Others, Other Rooms",),
+            ("Others, Theatre",),
             ("Pret-A-Porter",),
             ("L.A. Confidential",),
         ],
@@ -128,9 +144,6 @@ EXERCISES = (
             "The real value is one of the draws: add 1 above and below, so that p is never 0.": lambda o, s: (
                 s >= o
             ).mean(),
-            "A tie counts as at least as large (>=), and the real value is one of the draws: add 1 above and below.": (
-                lambda o, s: (s > o).mean()
-            ),
             "A tie counts as at least as large: use >=.": lambda o, s: (1 + (s > o).sum()) / (1 + len(s)),
             "That is the share of smaller draws; large values are the surprising ones here.": lambda o, s: (
                 (1 + (s <= o).sum()) / (1 + len(s))
@@ -143,6 +156,14 @@ EXERCISES = (
             ),
             "That is how many; a share is wanted, so divide by the number of draws.": lambda o, s: 1 + (s >= o).sum(),
             "The sign counts here: no absolute values.": lambda o, s: (1 + (np.abs(s) >= abs(o)).sum()) / (1 + len(s)),
+            "A tie counts as at least as large, and the real value is one of the draws: it counts above and "
+            "below.": lambda o, s: (s > o).mean(),
+            "That is 1 minus the share: the draws that are at least as large are asked for.": lambda o, s: (
+                1 - (1 + (s >= o).sum()) / (1 + len(s))
+            ),
+            "Compare the draws with the real value, not with their own mean.": lambda o, s: (
+                (1 + (s >= s.mean()).sum()) / (1 + len(s))
+            ),
         },
         "Count the draws that are at least as large, the real one included, and divide by the number of all, the "
         "real one included.",
@@ -157,7 +178,7 @@ EXERCISES = (
             (np.array([7, 7, 7, 9, 1, 2]), 0.5),
             (np.array([880, 875, 875, 891, 880, 875, 899, 891, 868, 902, 871, 902]), 0.1),
         ],
-        some_times,
+        until(some_times, tied),
         {
             "Rows at the very instant of the cut are training: use >, not >=.": lambda t, s: t >= cut(t, s),
             "The rows are not in order of time: sort the times before you look for the cut.": lambda t, s: (
@@ -169,11 +190,14 @@ EXERCISES = (
             ),
             "The share is that of the test, which comes last: the cut is at 1 − share.": lambda t, s: t > cut(t, 1 - s),
             "These are times; True or False for each row is wanted.": lambda t, s: t[t > cut(t, s)],
-            "The answer is for the rows as they are given: compare `time` with the cut, not the sorted times.": (
-                lambda t, s: np.sort(t) > cut(t, s)
-            ),
-            "That is how many rows are test; True or False for each row is wanted.": lambda t, s: (t > cut(t, s)).sum(),
             "These are positions; True or False for each row is wanted.": lambda t, s: np.flatnonzero(t > cut(t, s)),
+            "Events of the same instant must stay together: compare the times with "
+            "the cut, do not count rows.": by_position,
+            "The cut is one of the sorted times, by its position, not a share of the way from the first time to "
+            "the last.": (lambda t, s: t > t.min() + (1 - s) * (t.max() - t.min())),
+            "True or False is wanted for the rows in the order given, not in that of time.": lambda t, s: (
+                np.sort(t) > cut(t, s)
+            ),
         },
         "The cut is np.sort(time) at the position of the formula; compare each time with it.",
     ),
@@ -213,10 +237,22 @@ EXERCISES = (
             "The mean is wanted, not the median.": lambda tu, tr, u, r: (
                 r - np.array([np.median(tr[tu == i]) if i in tu else tr.mean() for i in u])
             ),
-            "The mean of the training ratings is wanted; yours is that of the test.": lambda tu, tr, u, r: r - r.mean(),
             "An id without a row in train gets the mean of all ratings: not 0, and not another id's mean.": by_table,
             "The mean of a user's own ratings is wanted; this divides by the number of all rows.": (
                 lambda tu, tr, u, r: r - np.array([tr[tu == i].sum() / len(tr) if i in tu else tr.mean() for i in u])
+            ),
+            "For a user without a training row, take the mean of all *training* ratings off; yours is that of "
+            "the test.": (lambda tu, tr, u, r: r - means(tu, tr, u, r.mean())),
+            "That is one mean for everybody, and one of the test: each user has a "
+            "mean of their own in train.": lambda tu, tr, u, r: r - r.mean(),
+            "For a user without a training row, take the mean of all training ratings *off* the rating.": (
+                lambda tu, tr, u, r: np.where(np.isin(u, tu), centred(tu, tr, u, r), tr.mean())
+            ),
+            "These are the ratings of train; those of the test are wanted.": lambda tu, tr, u, r: centred(
+                tu, tr, tu, tr
+            ),
+            "A user of the test can have a larger id than any in train: make the list of means long enough.": (
+                lambda tu, tr, u, r: r - (np.bincount(tu, tr) / np.maximum(np.bincount(tu), 1))[u]
             ),
         },
         "An id of the test can be larger than any in train, and a user can be in the test without being in train.",

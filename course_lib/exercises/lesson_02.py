@@ -78,15 +78,15 @@ EXERCISES = (
             "This is the mean over the whole batch: each text has a mean of its own.": lambda h, m: (
                 h[m.bool()].mean(0).expand(len(h), -1)
             ),
-            "The mask is 1 for a real token: yours averages the padding.": lambda h, m: (
-                (h * (1 - m)[..., None]).sum(1) / (1 - m).sum(1, keepdim=True)
-            ),
-            "Divide by the number of real tokens of each text, not of the whole batch.": lambda h, m: (
-                (h * m[..., None]).sum(1) / m.sum()
-            ),
             "This is the largest value of the real tokens; their mean is wanted.": lambda h, m: h.masked_fill(
                 ~m[..., None].bool(), -torch.inf
             ).amax(1),
+            "Each text is divided by its own number of real tokens, not by that of the whole batch.": lambda h, m: (
+                (h * m[..., None]).sum(1) / m.sum()
+            ),
+            "This is the mean of the padding: 1 in the mask is a real token.": lambda h, m: (
+                (h * (1 - m)[..., None]).sum(1) / (1 - m).sum(1, keepdim=True)
+            ),
         },
         "Multiply by mask[..., None], sum over dim=1, and divide by the number of real tokens of each text.",
         rtol=1e-5,
@@ -121,6 +121,13 @@ EXERCISES = (
             ],
             "These are the counts: a rare class must get a large weight.": lambda y, C: np.bincount(y, minlength=C),
             "One weight a class, not one an example.": lambda y, C: balanced(y, C)[y],
+            "A class that does not occur gets weight 0, not 1.": lambda y, C: np.where(
+                np.bincount(y, minlength=C) > 0, balanced(y, C), 1
+            ),
+            "No square root here: then the common class would still weigh more than the others.": lambda y, C: np.sqrt(
+                balanced(y, C)
+            ),
+            "These weights are all the same: a rare class must get a large one.": lambda y, C: np.ones(C),
         },
         "Count with np.bincount(labels, minlength=n_classes), and divide only where the count is not 0.",
     ),
@@ -144,16 +151,6 @@ EXERCISES = (
             "The last step has rate 1 / (S - w), not 0: subtract s, not s + 1.": lambda S, w: schedule(
                 S, w, lambda s: (s + 1) / w, lambda s: (S - s - 1) / (S - w)
             ),
-            "The way down takes S - w steps: it falls by 1 / (S - w) in each, not by 1 / S.": lambda S, w: schedule(
-                S, w, lambda s: (s + 1) / w, lambda s: 1 - (s - w) / S
-            ),
-            "The way up takes w steps: divide by w, not by S.": lambda S, w: schedule(
-                S, w, lambda s: (s + 1) / S, lambda s: (S - s) / (S - w)
-            ),
-            "The way down is a straight line here, no cosine.": lambda S, w: schedule(
-                S, w, lambda s: (s + 1) / w, lambda s: (1 + np.cos(np.pi * (s - w) / (S - w))) / 2
-            ),
-            "The first w steps climb, and the last one has 1 / (S - w), not 0.": lambda S, w: np.linspace(1, 0, S),
             "The way down counts from the end, (S - s) / (S - w), not how far it has come.": lambda S, w: schedule(
                 S, w, lambda s: (s + 1) / w, lambda s: (s - w) / (S - w)
             ),
@@ -165,6 +162,24 @@ EXERCISES = (
             ),
             "One factor for each of the S steps is wanted, not for the way up alone.": lambda S, w: (
                 (np.arange(w) + 1) / w
+            ),
+            "The way down has S - w steps: divide by S - w, not by S - w - 1.": lambda S, w: schedule(
+                S, w, lambda s: (s + 1) / w, lambda s: (S - s - 1) / max(S - w - 1, 1)
+            ),
+            "The way down is a straight line, not a cosine.": lambda S, w: schedule(
+                S, w, lambda s: (s + 1) / w, lambda s: (1 + np.cos(np.pi * (s - w) / (S - w))) / 2
+            ),
+            "The first w steps must climb; yours stand at the peak.": lambda S, w: schedule(
+                S, w, np.ones_like, lambda s: (S - s) / (S - w)
+            ),
+            "The way up ends at 1: divide by w, not by S.": lambda S, w: schedule(
+                S, w, lambda s: (s + 1) / S, lambda s: (S - s) / (S - w)
+            ),
+            "The way up ends at 1: divide by w, not by w + 1.": lambda S, w: schedule(
+                S, w, lambda s: (s + 1) / (w + 1), lambda s: (S - s) / (S - w)
+            ),
+            "It stays the same all the time: the first w steps must climb, and the others fall.": lambda S, w: np.ones(
+                S
             ),
         },
         "Two straight lines: (s + 1) / w while s < w, and from there on a line that ends at 1 / (S - w) for s = S - 1.",
@@ -179,9 +194,11 @@ EXERCISES = (
                 2 * 0.74 / 1.74
             ),
             "This is its accuracy.": 0.74,
-            "There are three classes: divide the sum of their F1 by 3, not by 2.": 2 * 0.74 / 1.74 / 2,
-            "That is the share of one class in three; the F1 of the common class is not 1.": 1 / 3,
             "F1 of the common class is 2 tp / (predicted + present) = 2 · 0.74 / (1 + 0.74), not 0.74.": 0.74 / 3,
+            "This is the mean of the recalls, 1, 0 and 0; that of the F1 is asked for.": 1 / 3,
+            "There are three classes, and those that are never predicted count too.": 2 * 0.74 / 1.74 / 2,
+            "F1 has a 2 above the line: 2 tp / (predicted + present).": 0.74 / 1.74 / 3,
+            "This weighs each class by its share; in macro-F1 all classes weigh the same.": 0.74 * 2 * 0.74 / 1.74,
         },
         hint="Per 100 examples: predicted 100, present 74, hits 74. The other two classes are never predicted.",
         rtol=0.002,

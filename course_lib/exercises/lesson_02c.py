@@ -8,13 +8,14 @@ from course_lib.exercises.judge import Case, Exercise
 
 
 def some_rentals(rng: np.random.Generator) -> Case:
-    """A person's rentals in no order: each fit before `today` (or all but large), on it and after it, and more."""
+    """A person's rentals in no order, of each fit on `today` and after it; one is missing before, mostly 2."""
     today, fits = int(rng.integers(12, 20)), np.repeat(np.arange(3), 3)
     days = np.tile([today - 1, today, today + 1], 3) + np.tile([-1, 0, 1], 3) * rng.integers(0, 3, size=9)
     more = int(rng.integers(1, 9))
     days, fits = np.append(days, rng.integers(9, today, size=more)), np.append(fits, rng.integers(0, 3, size=more))
-    if rng.random() < 0.8:  # no large one is known yet
-        fits[(days < today) & (fits == 2)] = 1
+    missing = rng.choice(3, p=[0.1, 0.1, 0.8])
+    order = rng.permutation(np.flatnonzero((days >= today) | (fits != missing)))
+    days, fits = np.append(days[order], today - 1), np.append(fits[order], (missing + 1) % 3)
     order = rng.permutation(len(days))
     return days[order], fits[order], today
 
@@ -61,17 +62,24 @@ def info_nce(
     return float(reduce(np.log(np.where(left_out, 0, np.exp(S)).sum(axis=1)) - S[rows, partner]))
 
 
-def without_partner(E: np.ndarray, partner: np.ndarray, alike: np.ndarray, tau: float) -> float:
-    S, rows = E @ E.T / tau, np.arange(len(E))
-    below = np.exp(S) * (1 - np.eye(len(E)) - np.eye(len(E))[partner])
-    return float((np.log(below.sum(axis=1)) - S[rows, partner]).mean())
-
-
 def zeros_left_in(E: np.ndarray, partner: np.ndarray, alike: np.ndarray, tau: float) -> float:
     S, rows = E @ E.T / tau, np.arange(len(E))
     left_out = alike | np.eye(len(E), dtype=bool)
     left_out[rows, partner] = False
     return float((np.log(np.exp(np.where(left_out, 0, S)).sum(axis=1)) - S[rows, partner]).mean())
+
+
+def by_columns(E: np.ndarray, partner: np.ndarray, alike: np.ndarray, tau: float) -> float:
+    S, rows = E @ E.T / tau, np.arange(len(E))
+    left_out = alike | np.eye(len(E), dtype=bool)
+    left_out[rows, partner] = False
+    return float((np.log(np.where(left_out, 0, np.exp(S)).sum(axis=0))[partner] - S[rows, partner]).mean())
+
+
+def without_partner(E: np.ndarray, partner: np.ndarray, alike: np.ndarray, tau: float) -> float:
+    left_out = alike.copy()
+    left_out[np.arange(len(E)), partner] = True
+    return info_nce(E, partner, left_out, tau, back=False)
 
 
 def some_pieces(rng: np.random.Generator) -> Case:
@@ -106,7 +114,6 @@ EXERCISES = (
             "That counts the rentals of the same day: their fit is not known yet.": lambda d, f, t: np.bincount(
                 f[d <= t], minlength=3
             ),
-            "Yesterday is before today: it counts.": lambda d, f, t: np.bincount(f[d < t - 1], minlength=3),
             "That counts everything, the future too.": lambda d, f, t: np.bincount(f, minlength=3),
             "That counts what comes after the day.": lambda d, f, t: np.bincount(f[d > t], minlength=3),
             "That counts today and what comes after it.": lambda d, f, t: np.bincount(f[d >= t], minlength=3),
@@ -114,6 +121,9 @@ EXERCISES = (
             "These are shares; counts are wanted.": lambda d, f, t: np.bincount(f[d < t], minlength=3) / (d < t).sum(),
             "These are the fits themselves: count how often each occurs.": lambda d, f, t: f[d < t],
             "That is how many there are in all: one count for each fit is wanted.": lambda d, f, t: (d < t).sum(),
+            "The day before today is past too: yours leaves it out.": lambda d, f, t: np.bincount(
+                f[d < t - 1], minlength=3
+            ),
         },
         "Keep the fits of the days before today, and count them with np.bincount(…, minlength=3).",
     ),
@@ -149,6 +159,11 @@ EXERCISES = (
             "Each loss is a mean already: multiply it by its tokens before you add.": lambda loss, n: np.exp(
                 loss.sum() / n.sum()
             ),
+            "Perplexity is e to the mean loss of a token; that is its logarithm.": lambda loss, n: np.log(
+                loss @ n / n.sum()
+            ),
+            "Divide by the number of all tokens before you raise e to it.": lambda loss, n: np.exp(min(loss @ n, 700)),
+            "These are natural logarithms: raise e, not 10.": lambda loss, n: 10 ** (loss @ n / n.sum()),
         },
         "The sum over all tokens is Σ loss · tokens; divide it by Σ tokens, then take the exponential.",
     ),
@@ -165,13 +180,6 @@ EXERCISES = (
             "Films that are alike are no negatives: leave them out of the sum.": lambda E, p, a, t: info_nce(
                 E, p, a & False, t
             ),
-            "The film itself and those that are alike are no negatives: leave them out.": lambda E, p, a, t: info_nce(
-                E, p, a & False, t, own=True
-            ),
-            "The partner is in the sum below the line; in yours it and the film itself are missing.": without_partner,
-            "That is the similarity alone: the logarithm of the sum below the line is missing.": lambda E, p, a, t: (
-                -(E @ E.T / t)[np.arange(len(E)), p].mean()
-            ),
             "The partner stays in the sum, also where it is alike.": lambda E, p, a, t: info_nce(
                 E, p, a, t, back=False
             ),
@@ -187,6 +195,16 @@ EXERCISES = (
             ),
             "That is the mean of q, not of its logarithm.": lambda E, p, a, t: info_nce(
                 E, p, a, t, reduce=lambda loss: np.exp(-loss).mean()
+            ),
+            "Neither the film itself nor those that are alike are negatives: "
+            "leave both out of the sum.": lambda E, p, a, t: info_nce(E, p, a & False, t, own=True),
+            "The partner of film i is film partner[i]; yours takes the film itself.": lambda E, p, a, t: float(
+                (np.log(np.exp(E @ E.T / t).sum(axis=1)) - np.diag(E @ E.T) / t).mean()
+            ),
+            "The softmax is over the row of film i, axis=1: yours is over the columns.": by_columns,
+            "The partner stands below the line too, not the negatives alone.": without_partner,
+            "Below the line something is missing: yours is the partner's similarity alone.": lambda E, p, a, t: float(
+                -(E * E[p]).sum(axis=1).mean() / t
             ),
         },
         "Set what is left out to -∞ (the diagonal, and what is alike but for the partner), then take the log-softmax.",

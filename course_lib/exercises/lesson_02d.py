@@ -149,6 +149,9 @@ EXERCISES = (
                 weakest_edits(b, a, y), 0
             ),
             "Rows count from 0.": lambda b, a, y: weakest_edits(b, a, y) + 1,
+            "The edit that hurts most is wanted, not the first one that lowers the probability.": lambda b, a, y: (
+                np.where((low := of_class(a, y) < b[np.arange(len(y)), y][:, None]).any(axis=1), low.argmax(axis=1), -1)
+            ),
         },
         "after[np.arange(n), :, y] is the probability of each text's true class in each of its edits.",
         kind="indices",
@@ -167,7 +170,7 @@ EXERCISES = (
             "`most` holds for each class, not for all rows together.": lambda P, t, m: labelled(
                 P, np.sort((r := np.flatnonzero(P.max(axis=1) >= t))[np.argsort(-P[r].max(axis=1))[:m]])
             ),
-            "Of too many rows of a class the surest are wanted, not the first ones.": lambda P, t, m: first_of_class(
+            "Of too many rows of a class the surest are wanted; yours keeps others.": lambda P, t, m: first_of_class(
                 P, t, m
             ),
             "The threshold holds too: fewer than `most` rows of a class may be sure enough.": lambda P, t, m: confident(
@@ -229,10 +232,19 @@ EXERCISES = (
             "Round to the nearest whole number, not down.": lambda W: (
                 (s := np.abs(W).max(axis=1, keepdims=True) / 127) * np.floor(W / np.where(s == 0, 1, s))
             ),
+            "Nothing is rounded here: between dividing and multiplying come whole numbers.": lambda W: W,
+            "The largest size is wanted, so take np.abs first: the largest weight may "
+            "be the smaller one in size.": lambda W: through_eight_bits(W, size=np.array),
+            "127 steps on each side of 0: divide the largest size by 127, not by 256.": lambda W: through_eight_bits(
+                W, 256
+            ),
+            "The largest size is 127 steps long: the 127 is missing.": lambda W: through_eight_bits(W, 1),
             "Round to the nearest whole number, not towards 0.": lambda W: (
                 (s := np.abs(W).max(axis=1, keepdims=True) / 127) * np.trunc(W / np.where(s == 0, 1, s))
             ),
-            "Nothing is rounded here: between dividing and multiplying come whole numbers.": lambda W: W,
+            "The scale is that of the largest size, not of the way from the least to the largest weight.": lambda W: (
+                (s := np.ptp(W, axis=1, keepdims=True) / 255) * np.round(W / np.where(s == 0, 1, s))
+            ),
         },
         "np.abs(W).max(axis=1, keepdims=True) / 127 is one scale a row; where it is 0, divide by 1 instead.",
     ),
@@ -267,6 +279,15 @@ EXERCISES = (
                 z, 1e3 * t, T
             ),
             "The logits are divided by T, not multiplied.": lambda z, t, T: T**2 * soft_loss(T * z, T * t, 1.0),
+            "The softmax is over the classes of each example, axis=1: yours is over the examples.": lambda z, t, T: (
+                soft_loss(z.T, t.T, T) * z.shape[1] / len(z)
+            ),
+            "This is the mean squared difference of the logits; the loss is between probabilities.": lambda z, t, T: (
+                float(((z - t) ** 2).mean())
+            ),
+            "The teacher's logits are not probabilities yet: p is their softmax.": lambda z, t, T: float(
+                -T * (t * (z / T - np.log(np.exp(z / T).sum(axis=1, keepdims=True)))).sum(axis=1).mean()
+            ),
         },
         "p is the softmax of teacher / T, q that of student / T; sum over the classes, mean over the examples.",
     ),

@@ -87,6 +87,8 @@ EXERCISES = (
             "The inverse of the matrix is wanted (np.linalg.inv), not 1 over each entry.": lambda X, lam: (
                 -(P := 1 / (X.T @ X + lam * np.eye(X.shape[1]) + 1e-12)) / np.diag(P) * (1 - np.eye(len(P)))
             ),
+            "That is X'X, which counts who likes both films: its inverse is "
+            "wanted, with λ on the diagonal.": lambda X, lam: X.T @ X * (1 - np.eye(X.shape[1])),
         },
         "P is np.linalg.inv(…); divide it by np.diag(P), change the sign, and put 0 on the diagonal.",
     ),
@@ -106,9 +108,6 @@ EXERCISES = (
             "Each c_k stands inside the bracket: it counts α_k times.": lambda alpha, w, c: np.concatenate(
                 [[alpha.sum()], alpha @ w, [c.sum()]]
             ),
-            "Each w_k and each c_k stands inside a bracket: it counts α_k times.": lambda alpha, w, c: np.concatenate(
-                [[alpha.sum()], w.sum(axis=0), [c.sum()]]
-            ),
             "The layers are added, not averaged.": lambda alpha, w, c: collapsed(alpha, w, c) / len(alpha),
             "Here w and c stand outside the bracket, so do not divide them by a.": lambda alpha, w, c: (
                 collapsed(alpha, w, c) / np.append(1, np.full(w.shape[1] + 1, alpha.sum()))
@@ -125,6 +124,18 @@ EXERCISES = (
             ),
             "a is the sum of all α_k, not of their sizes.": lambda alpha, w, c: np.append(
                 np.abs(alpha).sum() + 1e-6, collapsed(alpha, w, c)[1:]
+            ),
+            "Multiply the brackets out: each w_k and each c_k counts α_k times.": lambda alpha, w, c: np.concatenate(
+                [[alpha.sum()], w.sum(axis=0), [c.sum()]]
+            ),
+            "Each w_k and each c_k counts its own α_k times: multiply before you sum.": lambda alpha, w, c: (
+                np.concatenate([[alpha.sum()], alpha.sum() * w.sum(axis=0), [alpha.sum() * c.sum()]])
+            ),
+            "a is the sum of all α_k, not their number.": lambda alpha, w, c: np.append(
+                len(alpha), collapsed(alpha, w, c)[1:]
+            ),
+            "a is the sum of all α_k, not their product.": lambda alpha, w, c: np.append(
+                alpha.prod(), collapsed(alpha, w, c)[1:]
             ),
         },
         "Multiply the brackets out: what stands before u·v, what before each number of t, and what before neither?",
@@ -165,6 +176,9 @@ EXERCISES = (
             "α is the weight as given: no softmax.": lambda u, v, t, w, alpha: gated(
                 u, v, t, w, np.exp(alpha) / np.exp(alpha).sum(axis=1, keepdims=True)
             ),
+            "u·v is one number for each pair, yours is one for the whole "
+            "batch: sum over axis=1.": lambda u, v, t, w, alpha: (alpha * ((u * v).sum() + t @ w.T)).sum(axis=1),
+            "u·v is the sum over d, not the mean.": lambda u, v, t, w, alpha: gated(u / u.shape[1], v, t, w, alpha),
         },
         "(u * v).sum(axis=1, keepdims=True) is (B, 1), t @ w.T is (B, K): add them, weigh by α, sum over the layers.",
     ),
@@ -212,7 +226,12 @@ EXERCISES = (
             "The w_k are counted; the α_k are missing.": 256 - 32,
             "That is how many there are; one a and one w of 32 numbers stay.": 264,
             "That is how many stay.": 33,
-            "The numbers of a user or a film are no part of α and w: leave d out.": 247,
+            "Only the numbers in the α_k and w_k are asked for: d, of users and films, plays no part.": 8 * 16
+            + 8 * 32
+            - 33,
+            "That is how many layers go: each of them has an α_k and the d_t numbers of a w_k.": 7,
+            "The α_k count too, and one w stays.": 256,
+            "The α_k count too: the w_k are there, and what stays has been taken off.": 223,
         },
         hint="Before: K alphas and K vectors of d_t. After: one a and one w.",
     ),

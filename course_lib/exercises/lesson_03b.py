@@ -25,6 +25,12 @@ def attend(
     return (weight @ np.nan_to_num(deviation * chosen)) / weight.sum()
 
 
+def without_item(logits: np.ndarray, deviation: np.ndarray, item: int) -> float:
+    """The film itself is left out, films without a rating only of the sum."""
+    weight = np.delete(np.exp(logits), item)
+    return np.nansum(weight * np.delete(deviation, item)) / weight.sum()
+
+
 def without_division(logits: np.ndarray, deviation: np.ndarray, item: int) -> float:
     chosen = ~np.isnan(deviation) & (np.arange(len(deviation)) != item)
     return np.exp(logits[chosen]) @ deviation[chosen]
@@ -67,6 +73,22 @@ def added_once(history: list[int], n_items: int, window: int, reach: float) -> n
     return C
 
 
+def set_once(history: list[int], n_items: int, window: int, reach: float) -> np.ndarray:
+    C = np.zeros((n_items, n_items))
+    for at, left in enumerate(history):
+        for n, right in enumerate(history[at + 1 : at + 1 + window], start=1):
+            C[left, right] = np.exp(-n / reach)
+    return C
+
+
+def round_the_end(history: list[int], n_items: int, window: int, reach: float) -> np.ndarray:
+    C = np.zeros((n_items, n_items))
+    for at, left in enumerate(history):
+        for n in range(1, window + 1):
+            C[left, history[(at + n) % len(history)]] += np.exp(-n / reach)
+    return C
+
+
 nan = np.nan
 EXERCISES = (
     Exercise(
@@ -89,9 +111,6 @@ EXERCISES = (
             "The weights have to sum to 1: divide by the sum of the exponentials.": without_division,
             "The weights are a softmax; yours are all the same.": lambda a, d, j: attend(0 * a, d, j),
             "The softmax is of the logits, not of minus the logits.": lambda a, d, j: attend(-a, d, j),
-            "Films without a rating are among your witnesses, with a deviation of 0: leave them out of both sums.": (
-                lambda a, d, j: attend(a, np.nan_to_num(d), j)
-            ),
             "The weights have to sum to 1, and the film itself has none.": lambda a, d, j: float(
                 np.exp(a) @ np.nan_to_num(d)
             ),
@@ -107,6 +126,23 @@ EXERCISES = (
             "The weighted sum is over deviations, not over logits.": lambda a, d, j: attend(a, a + 0 * d, j),
             "Divide by the sum of the weights once; yours is also divided by the number of films.": lambda a, d, j: (
                 attend(a, d, j) / (~np.isnan(d)).sum()
+            ),
+            "Neither the film itself nor films without a rating take part: leave "
+            "both out before the softmax.": lambda a, d, j: float(np.nansum(np.exp(a) * d) / np.exp(a).sum()),
+            "The film itself is out, and films without a rating still take part in your softmax: leave them out too.": (
+                without_item
+            ),
+            "The weights are a softmax, exp(logit) over its sum; yours are the logits themselves.": lambda a, d, j: (
+                float(np.nansum(np.delete(a * d, j)))
+            ),
+            "The weights sum to 1, so the weighted sum is a mean already: do not divide by how many films there are.": (
+                lambda a, d, j: attend(a, d, j) / (~np.isnan(np.delete(d, j))).sum()
+            ),
+            "A logit of 0 still counts exp(0) = 1: what does not take part is -∞.": lambda a, d, j: attend(
+                np.where(np.isnan(d) | (np.arange(len(d)) == j), 0, a), d, j, all_items=True
+            ),
+            "The softmax is of the logits and the sum over the deviations: yours exchanges the two.": lambda a, d, j: (
+                attend(np.nan_to_num(d), a + 0 * d, j)
             ),
         },
         "Keep the rated films other than `item`; the weights are the softmax of their logits alone.",
@@ -136,6 +172,14 @@ EXERCISES = (
                 np.argsort(-t)
             ).astype(float),
             "The weights are not divided by their sum here.": lambda t, tau: memory(t, tau) / memory(t, tau).sum(),
+            "τ is missing: divide the age by it.": lambda t, tau: memory(t, 1),
+            "The weight is e to the minus age over τ, not 1 over 1 + age / τ.": lambda t, tau: (
+                1 / (1 - np.log(memory(t, 1)) / tau)
+            ),
+            "Raise e, not 2.": lambda t, tau: memory(t, tau) ** np.log(2),
+            "argsort says who is at each place, from the oldest on; the age is how many are later.": lambda t, tau: (
+                np.exp(-np.argsort(t) / tau)
+            ),
         },
         "The age of a film is how many of the times are later than its own.",
     ),
@@ -167,6 +211,15 @@ EXERCISES = (
             ),
             "The rows are not divided by their sums here.": lambda h, n, w, r: (
                 (C := transitions(h, n, w, r)) / np.maximum(C.sum(axis=1, keepdims=True), 1e-12)
+            ),
+            "All steps from 1 to the window count, not the longest alone.": lambda h, n, w, r: transitions(
+                h, n, w, r, first=w
+            ),
+            "A longer step counts less, exp(-n / reach): mind the minus.": lambda h, n, w, r: transitions(h, n, w, -r),
+            "A pair that comes again is added to what is there: +=, not =.": set_once,
+            "Nothing comes after the last film: yours goes on at the first.": round_the_end,
+            "A step of n places counts exp(-n / reach), not 1 / n.": lambda h, n, w, r: sum(
+                (transitions(h, n, k, r, first=k, decay=False) / k for k in range(1, w + 1)), np.zeros((n, n))
             ),
         },
         "For each place and each n from 1 to the window: add exp(-n / reach) to C[history[place], history[place + n]].",
