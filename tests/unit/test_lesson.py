@@ -10,6 +10,7 @@ import torch
 
 from course_lib import paths, plots
 from course_lib.errors import CourseError
+from course_lib.evaluation.claims import paired
 from course_lib.lesson import Lesson
 
 
@@ -26,7 +27,7 @@ def test_a_lesson_opens_with_four_lines_and_leaves_its_figures(tmp_path, capsys)
         "Versions",
         "Data",
     ]
-    lesson.record("ndcg", 0.25, rel=0.1)
+    lesson.record({"ndcg": 0.25}, rel=0.1)
     lesson.finish()
     kept = json.loads((tmp_path / "build/figures/42_test.json").read_text())
     assert kept["figures"] == {"ndcg": 0.25} and kept["tolerance"] == {"ndcg": 0.1}
@@ -46,14 +47,52 @@ def test_an_unknown_profile_is_refused_with_the_known_ones():
 def test_a_figure_that_is_no_number_is_refused_and_the_last_one_stays():
     lesson = Lesson.start("42_test", "quick", seed=1, device="cpu")
     with pytest.raises(CourseError, match="'loss' is nan"):
-        lesson.record("loss", float("nan"))
+        lesson.record({"auc": 0.5, "loss": float("nan")})
     for wrong in (None, "0.2", np.ones(2), torch.tensor(float("nan"))):
         with pytest.raises(CourseError, match="'loss' is"):
-            lesson.record("loss", wrong)
-    assert lesson.record("loss", np.float32(0.5)) == 0.5 == lesson.record("loss", torch.tensor(0.5))
-    lesson = Lesson.start("42_test", "quick", seed=np.int64(1), device="cpu")
-    lesson.record("ndcg", 0.2)
-    assert lesson.record("ndcg", 0.3) == 0.3 and lesson.figures == {"ndcg": 0.3}
+            lesson.record({"loss": wrong})
+    assert lesson.figures == {}  # all or none
+    lesson.record({"loss": np.float32(0.5), "held": True, "n": torch.tensor(3)}, rel=0)
+    assert lesson.figures == {"loss": 0.5, "held": 1, "n": 3} and lesson.tolerance == {"loss": 0, "held": 0, "n": 0}
+    lesson.record({"loss": 0.3}, rel=0.1)
+    assert lesson.figures["loss"] == 0.3 and lesson.tolerance["loss"] == 0.1
+    assert Lesson.start("42_test", "quick", seed=np.int64(1), device="cpu").figures == {}
+
+
+RISES = paired(np.arange(40.0) + 1, np.arange(40.0) * 0.9, "users", split_sd=0)
+
+
+def test_a_claim_is_said_where_the_reader_is_and_kept_beside_the_figures(tmp_path, capsys):
+    lesson = Lesson.start("42_test", "standard", seed=1, device="cpu")
+    lesson.claim("The second ranks better than the first", RISES, name="second")
+    lesson.claim("The first is better than the second", RISES.swapped())
+    said = capsys.readouterr().out.splitlines()[4:]
+    assert said[0] == "Claim: The second ranks better than the first"
+    assert said[1].startswith("       holds: +2.95 [+") and said[1].endswith("paired over 40 users")
+    assert said[3].startswith("       does not hold: -2.95 [-")
+    lesson.finish()
+    kept = json.loads((tmp_path / "build/figures/42_test.json").read_text())["claims"]
+    assert {name: claim["verdict"] for name, claim in kept.items()} == {
+        "second": "holds",
+        "the-first-is-better-than-the-second": "does not hold",
+    }
+    assert kept["second"]["evidence"][0]["estimate"] == RISES.estimate
+
+
+def test_a_claim_that_cannot_be_told_says_what_could_have_been_seen(capsys):
+    rng = np.random.default_rng(0)
+    evidence = paired(rng.normal(size=100), rng.normal(size=100), "users", split_sd=0)
+    Lesson.start("42_test", "standard", seed=1, device="cpu").claim("Text helps", evidence)
+    words = capsys.readouterr().out.splitlines()[-1]
+    assert words.startswith("       cannot tell: ")
+    assert words.endswith(f"a difference of {evidence.smallest:.2g} would have been found four times in five")
+
+
+def test_a_quick_run_concludes_nothing(capsys):
+    lesson = Lesson.start("42_test", "quick", seed=1, device="cpu")
+    lesson.claim("The second ranks better than the first", RISES)
+    assert "too little data: +2.95" in capsys.readouterr().out
+    assert [claim["verdict"] for claim in lesson.claims.values()] == ["too little data"]
 
 
 def test_progress_bars_are_off_where_nobody_watches(monkeypatch, capsys):

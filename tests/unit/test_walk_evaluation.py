@@ -23,12 +23,14 @@ from pantry import (
 from walk import Pantry, Target, check, targets, untold
 
 from course_lib import evaluation
+from course_lib.evaluation.claims import paired
 from course_lib.evaluation.protocol import Evaluation, evaluate
 from course_lib.ranking.baselines import EASE, Popularity
 
 RNG = np.random.default_rng(0)
 LABELS = np.array([0, 1, 1, 0, 1, 0])
 LISTS = np.stack([RNG.permutation(N_ITEMS)[:3] for _ in range(5)])
+EVIDENCE = paired(RNG.normal(size=9), RNG.normal(size=9), "users", split_sd=0)
 
 
 def probabilities(seed: int) -> Numbers:
@@ -86,8 +88,31 @@ PANTRY: Pantry = COMMON | {
     "make_model": lambda: EASE,
     "space": lambda: {"lam": FloatDistribution(1, 100, log=True)},
     "budget_seconds": lambda: Knob(1e6),
+    "unit": lambda: "users",
+    "split_sd": lambda: Knob(0.01),
+    "paired_metric.metric": lambda: Choice("auc"),
+    "paired_metric.a": lambda: probabilities(1),
+    "paired_metric.b": lambda: probabilities(2),
+    "paired_metric.users": lambda: Numbers(np.array([0, 0, 1, 1, 2, 2])),
+    "two_samples.assignment": lambda: "by lot",
+    "differences.splits": lambda: [result(), result(), result()],
+    "differences.a": lambda: "EASE",
+    "differences.b": lambda: "popular",
+    "differences.metric": lambda: "ndcg",
+    "difference": numbers(4, 6),
+    "test_share": lambda: Knob(0.2),
+    "value.units": lambda: "users",
+    "value.estimate": lambda: Knob(0.25),
+    "above": lambda: Knob(0.1),
+    "below": lambda: Knob(0.9),
+    "found": numbers(5),
+    "expected": numbers(5),
+    "within": lambda: Knob(1e-6),
+    "words": lambda: "Text helps",
+    "evidence": lambda: [EVIDENCE],
+    "as_json.said": lambda: EVIDENCE.verdict,
 }
-HELD = {"Interval", "Evaluation", "Tuned"}
+HELD = {"Interval", "Evaluation", "Tuned", "Evidence"}
 
 
 WALKED = targets(evaluation, HELD)

@@ -11,6 +11,7 @@ from pantry import Each, Fixed, Knob, Numbers, Texts
 from walk import Pantry, Target, check, targets, untold
 
 from course_lib import lesson, plots
+from course_lib.evaluation.claims import paired
 
 INTERVALS = pd.DataFrame({"ndcg": [0.1, 0.2], "ndcg_low": [0.0, 0.1], "ndcg_high": [0.2, 0.3]}, index=["a", "b"])
 PAIRS = pd.DataFrame(
@@ -29,7 +30,10 @@ PANTRY: Pantry = {
     **{key: lambda: 1 for key in ("quick", "standard", "full")},
     "items": lambda: [1, 2],
     "label": lambda: "steps",
-    "value": lambda: Knob(0.25, truth=True),
+    "figures": lambda: Each({"auc": Knob(0.25, truth=True)}),
+    "Lesson.claim.words": lambda: "Text helps",
+    "Lesson.claim.name": lambda: "text",
+    "evidence": lambda: paired(np.arange(9.0), np.zeros(9), "users", split_sd=0),
     "figure": lambda: Fixed(plt.figure()),
     "alt": lambda: "One sentence that says what one sees.",
     "interval_bars.table": lambda: INTERVALS,

@@ -15,6 +15,7 @@ import typing
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
 from types import ModuleType
 from typing import Any, Literal
 
@@ -69,7 +70,7 @@ class Target:
 
 
 def targets(package: ModuleType, made_here: Iterable[str] = ()) -> list[Target]:
-    """All public functions and classes of ``package``, but for protocols, errors, and what is a part of a network.
+    """All public functions and classes of ``package``; no protocols, errors, enumerations, or parts of networks.
 
     made_here: classes that hold results; the course makes them, and nobody else.
     """
@@ -85,7 +86,7 @@ def targets(package: ModuleType, made_here: Iterable[str] = ()) -> list[Target]:
 
 
 def _inner(cls: type, made_here: Iterable[str]) -> bool:
-    inside = issubclass(cls, Exception | torch.nn.Module | torch.autograd.Function)
+    inside = issubclass(cls, Exception | Enum | torch.nn.Module | torch.autograd.Function)
     return inside or getattr(cls, "_is_protocol", False) or cls.__name__ in made_here
 
 
