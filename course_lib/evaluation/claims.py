@@ -22,10 +22,11 @@ from course_lib.inputs import NOT_NEGATIVE, POSITIVE, SEED, all_finite, array, n
 FEW = 30  # units; below, a bootstrap's interval is too narrow, and Student's t is taken
 POWER = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)  # standard errors that are found four times in five
 COMPARES = re.compile(
-    r"\b(better|worse|more|less|fewer|higher|lower|larger|smaller|faster|slower|longer|shorter|first|best|worst|most|"
-    r"least|ahead|behind|beats?|outperforms?|improves?|helps?|hurts?|costs?|gains?|loses?|adds?|as \w+ as)\b",
+    r"\b(better|worse|best|worst|beats?|helps?|hurts?|costs?|adds?|gains?|outperforms?|improves?|ahead|behind"
+    r"|as good as|(more|less|fewer|higher|lower|larger|smaller|faster|slower|stronger|weaker)( \w+)? than)\b",
     re.IGNORECASE,
 )
+RANKS = re.compile(r"\b(more|less|fewer|most|least|first|higher|lower|larger|smaller|faster|slower)\b", re.IGNORECASE)
 AS_GOOD = re.compile(r"\b(as \w+ as|no (worse|less|more|better)|not (worse|less|more))\b", re.IGNORECASE)
 
 
@@ -239,7 +240,7 @@ def verdict(words: str, evidence: Sequence[Evidence]) -> Verdict:
                 f"“{words}” rests on a {type(one).__name__}: give what paired, two_samples, over_splits, value "
                 "or equal return. Two intervals side by side are no evidence."
             )
-        if COMPARES.search(words) and one.kind is Kind.NUMBER:
+        if one.kind is Kind.NUMBER and (COMPARES.search(words) or RANKS.search(words)):
             raise CourseError(
                 f"“{words}” compares, and rests on a single number: give a difference (paired, two_samples or "
                 "over_splits)."
