@@ -91,13 +91,11 @@ class Evidence:
         return replace(self, above=-margin, margin=margin)
 
     def __str__(self) -> str:
-        sign = "+" if self.kind is not Kind.NUMBER else ""
-        shown = f"{self.estimate:{sign}.4g}"
-        return (
-            f"{shown} [{self.low:{sign}.4g}, {self.high:{sign}.4g}], {self.units}"
-            if self.error
-            else (f"{shown}, {self.units}" if self.units else shown)
-        )
+        sign = "" if self.kind is Kind.NUMBER else "+"
+        shown = f"{self.estimate:{sign}.3g}"
+        if self.error:
+            shown += f" [{self.low:{sign}.3g}, {self.high:{sign}.3g}]"
+        return f"{shown}, {self.units}" if self.units else shown
 
 
 def paired(a: np.ndarray, b: np.ndarray, unit: str, split_sd: float, seed: int = 0) -> Evidence:

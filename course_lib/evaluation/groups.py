@@ -1,14 +1,14 @@
 """For whom, for which films, and on which draw of the split? What one mean over all users hides."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from course_lib.data.interactions import Interactions, Split
+from course_lib.data.interactions import Interactions
 from course_lib.errors import CourseError
 from course_lib.evaluation.metrics import RANKING
-from course_lib.evaluation.protocol import Evaluation, Recommender, evaluate
+from course_lib.evaluation.protocol import Evaluation
 from course_lib.evaluation.significance import bootstrap_interval
 from course_lib.inputs import array, choice
 
@@ -76,30 +76,6 @@ def recall_by_item_group(
             if wanted.any():
                 values[model, name] = found[wanted > 0] / wanted[wanted > 0]
     return _intervals(values, seed)
-
-
-def spread(
-    make_models: Callable[[], Mapping[str, Recommender]],
-    make_split: Callable[[int], Split],
-    seeds: Iterable[int],
-    metric: str = "ndcg",
-    n: int = 10,
-) -> pd.DataFrame:
-    """Mean ``metric`` of each model on each draw of the split: one row a seed, one column a model.
-
-    Models are made and fitted anew for every seed. The interval over users of *one* split does not contain this luck.
-    n, the length of the lists, ≥ 1.
-    """
-    choice("metric", metric, RANKING)
-    rows = {}
-    for seed in seeds:
-        split = make_split(seed)
-        models = {name: model.fit(split.train) for name, model in make_models().items()}
-        per_user = evaluate(models, split, n, seed=seed).per_user
-        rows[seed] = {name: values[metric].mean() for name, values in per_user.items()}
-    if not rows:
-        raise CourseError("spread wants a seed at least, better five: give it seeds such as range(5).")
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("seed")
 
 
 def _named(groups: pd.Series | np.ndarray) -> pd.Series:

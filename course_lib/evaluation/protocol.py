@@ -1,6 +1,6 @@
 """The one way in which the course ranks and evaluates: everything from popularity up goes through here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, Self
@@ -140,3 +140,23 @@ def evaluate(
         hits = np.take_along_axis(relevant_of, lists[name], axis=1) & (lists[name] >= 0)
         per_user[name] = {metric: f(hits, relevant_of.sum(axis=1)) for metric, f in metrics.RANKING.items()}
     return Evaluation(n, chosen, per_user, lists, truth.shape[1], seed)
+
+
+def evaluate_splits(
+    make_models: Callable[[], Mapping[str, Recommender]],
+    make_split: Callable[[int], Split],
+    seeds: Iterable[int],
+    n: int = 10,
+) -> list[Evaluation]:
+    """`evaluate` once a split, one for each of ``seeds``: models are made and fitted anew on each.
+
+    The interval over users of one split does not contain the luck of the split; `claims.over_splits` takes them. n ≥ 1.
+    """
+    found = []
+    for seed in seeds:
+        split = make_split(seed)
+        models = {name: model.fit(split.train) for name, model in make_models().items()}
+        found.append(evaluate(models, split, n, seed=seed))
+    if not found:
+        raise CourseError("There is no seed, and so no split: give seeds such as range(5).")
+    return found

@@ -9,8 +9,8 @@ from scipy.sparse import csr_matrix
 from course_lib.data import movielens, splits
 from course_lib.data.interactions import Interactions, Split
 from course_lib.errors import CourseError
-from course_lib.evaluation.groups import by_group, popularity_thirds, recall_by_item_group, spread, thirds
-from course_lib.evaluation.protocol import Evaluation, evaluate, rank
+from course_lib.evaluation.groups import by_group, popularity_thirds, recall_by_item_group, thirds
+from course_lib.evaluation.protocol import Evaluation, evaluate, evaluate_splits, rank
 from course_lib.ranking.baselines import Popularity, Random
 
 NAMES = ("low", "middle", "high")
@@ -127,18 +127,19 @@ def test_groups_of_the_wrong_length_are_refused(result, split):
 
 
 # --- draws of the split ---
-def test_spread_is_evaluate_once_a_seed(liked):
+def test_several_splits_are_evaluate_once_a_seed(liked):
     few = liked.keep(liked.user < 80)
-    table = spread(lambda: {"popularity": Popularity()}, lambda s: splits.random_per_user(few, s), [3, 1])
-    assert table.index.tolist() == [3, 1] and table.columns.tolist() == ["popularity"]
+    made = lambda: {"popularity": Popularity()}  # noqa: E731
+    runs = evaluate_splits(made, lambda s: splits.random_per_user(few, s), [3, 1])
     split = splits.random_per_user(few, 1)
-    again = evaluate({"p": Popularity().fit(split.train)}, split, seed=1).table.loc["p", "ndcg"]
-    assert table.loc[1, "popularity"] == pytest.approx(again) and table.loc[3, "popularity"] != again
+    again = evaluate({"popularity": Popularity().fit(split.train)}, split, seed=1)
+    np.testing.assert_array_equal(runs[1].per_user["popularity"]["ndcg"], again.per_user["popularity"]["ndcg"])
+    assert runs[0].table.loc["popularity", "ndcg"] != runs[1].table.loc["popularity", "ndcg"]
 
 
-def test_spread_without_a_seed_is_refused():
-    with pytest.raises(CourseError, match="wants a seed"):
-        spread(dict, lambda s: Split("x", None, None, None), [])
+def test_no_split_is_refused():
+    with pytest.raises(CourseError, match="There is no seed"):
+        evaluate_splits(dict, lambda s: Split("x", None, None, None), [])
 
 
 # --- leave-last-out and its ties ---
