@@ -13,8 +13,11 @@ from distributed import LocalCluster
 from real_command import course, still_running
 from tiny_class import LESSON, RIGHT, mark
 
+from course_lib.classroom.grading import grade as grading
+from course_lib.classroom.grading.grade import decisive_files
 from course_lib.classroom.grading.results import load
 from course_lib.errors import CourseError
+from course_lib.paths import ROOT
 
 ENDLESS = (  # in the hidden cases, after which papers are kept
     "def density(n_ratings, n_users, n_items):\n    while n_users not in (943, 3): pass\n"
@@ -47,6 +50,18 @@ def test_only_what_has_changed_is_graded_anew(tmp_path, hand_in, grade):
     path = tmp_path / "class" / "bob" / f"{LESSON}.ipynb"
     path.write_text(path.read_text().replace("my_ndcg = ...", "my_ndcg = 0.4776237"))
     assert grade()["bob"].points == 2 and "to be graded: 1." in grade.said[0]
+
+
+def test_a_paper_graded_before_a_reference_changed_is_graded_anew(tmp_path, hand_in, grade, monkeypatch):
+    """References call the library: whatever of it they reach is part of what a grade depends on."""
+    files = {path.relative_to(ROOT / "course_lib").as_posix() for path in decisive_files()}
+    reached = {"evaluation/metrics.py", "bandits/off_policy.py", "ranking/graph.py", "data/splits.py", "inputs.py"}
+    assert reached | {"exercises/judge.py", "classroom/grading/judging.py", "classroom/notebooks.py"} <= files
+    assert not files & {"classroom/cli.py", "classroom/grading/feedback.py", "classroom/doctor.py"}
+    hand_in("ada", RIGHT)
+    first = grade()["ada"].digest
+    monkeypatch.setattr(grading, "_code", lambda: b"another reference")
+    assert grade()["ada"].digest != first and "1 graded" in " ".join(grade.said)
 
 
 def test_an_interrupted_paper_goes_on_where_it_stopped(tmp_path, hand_in, grade):

@@ -11,6 +11,7 @@ import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -198,11 +199,25 @@ def _known(path: Path, digest: str, worth: Mapping[str, int]) -> Paper | None:
 def _digest(content: bytes, lesson: str, secret: str, settings: Settings) -> str:
     digest = hashlib.sha256(content)
     digest.update(repr((lesson, secret, settings.limits, settings.trust)).encode())
-    for files in ("exercises/*.py", "classroom/grading/*.py", "classroom/notebooks.py"):  # what is right, and how found
-        for path in sorted(Path(__file__).parents[2].glob(files)):
-            if path.stem not in MADE_ANEW:
-                digest.update(path.read_bytes())
+    digest.update(_code())
     return digest.hexdigest()
+
+
+@cache
+def _code() -> bytes:
+    """Of the code that decides what is right: the library, which references and lessons call, and what grades."""
+    digest = hashlib.sha256()
+    for path in decisive_files():
+        digest.update(path.read_bytes())
+    return digest.digest()
+
+
+def decisive_files() -> list[Path]:
+    """The files of the library but those of the classroom that make pages and run lessons."""
+    library = Path(__file__).parents[2]
+    for_all = {library / "classroom" / "notebooks.py", *library.glob("classroom/grading/*.py")}
+    inside = (path for path in library.rglob("*.py") if "classroom" not in path.parts or path in for_all)
+    return sorted(path for path in inside if path.stem not in MADE_ANEW)
 
 
 def run_jobs(jobs: Sequence[Job], settings: Settings, place: Path) -> Iterator[tuple[str, list[Paper] | CourseError]]:
