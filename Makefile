@@ -27,7 +27,7 @@ $(error $(VENV) is no environment with a Python that runs: delete it (make clean
 endif
 endif
 
-.PHONY: course test lab fetch doctor bench release progress grade lock clean
+.PHONY: course test test-all lab fetch doctor bench release progress grade lock clean
 .DELETE_ON_ERROR:
 
 course: $(VENV)/course
@@ -48,19 +48,21 @@ grade: $(VENV)/course
 	@test -n "$$SUBMISSIONS" || { echo "Name the folder or the zip of what was handed in: make grade SUBMISSIONS=class"; exit 1; }
 	@$(COURSE) grade -- "$$SUBMISSIONS"
 
-# nbval leaves the figures of its run in a fresh folder, where tests/notebooks compares them with the committed ones. Two
+# In standard run the lessons of the core and those deeper ones that changed since their outputs were stored, all others in
+# quick; `make test-all` runs everything in standard. nbval leaves the figures of its run in a fresh folder, where tests/notebooks compares them with the committed ones. Two
 # tests or notebooks at a time, each with one thread, on two cores: that is faster than one after the other with two.
-test: export CI := true
-test: export PATH := $(CURDIR)/$(BIN):$(value PATH)
-test: $(VENV)/test
+test test-all: export CI := true
+test test-all: export PATH := $(CURDIR)/$(BIN):$(value PATH)
+test test-all: $(VENV)/test
 	python -m course_lib fetch
 	ruff check .
 	ruff format --check .
 	python -m mypy
 	OMP_NUM_THREADS=1 python -m pytest -n 2 tests/unit tests/classroom
-	@figures=$$(mktemp -d) && trap 'rm -r "$$figures"' EXIT && export COURSE_BUILD=$$figures && set -x && \
+	@figures=$$(mktemp -d) && trap 'rm -r "$$figures"' EXIT && export COURSE_BUILD=$$figures && \
+	notebooks=$$(python -m course_lib.classroom.due $(if $(filter test-all,$@),--all)) && set -x && \
 	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadscope --nbval-lax --nbval-current-env --nbval-cell-timeout=900 \
-	notebooks && python -m pytest tests/notebooks
+	$$notebooks && python -m pytest tests/notebooks
 
 clean:
 	rm -rf build $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

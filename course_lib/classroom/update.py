@@ -10,6 +10,7 @@ from typing import Any
 
 import nbformat
 
+from course_lib.classroom.due import STORED, fingerprint, read_fingerprints
 from course_lib.classroom.notebooks import read_notebook
 from course_lib.classroom.release import mark
 from course_lib.classroom.report import duration, opening
@@ -35,6 +36,9 @@ def store(runs: Sequence[LessonRun], out: Path, notebooks: Path, root: Path) -> 
         write_atomic(expected / f"{run.lesson}.json", figures[run.lesson])
         summary[run.lesson] = {"seconds": run.seconds, "peak_rss_mb": run.peak_rss_mb, "cores": cores()}
     names = [path.stem for path in sorted(notebooks.glob("[0-9]*.ipynb"))]
+    prints = read_fingerprints(root) | {name: fingerprint(notebooks / f"{name}.ipynb", root) for name in cleaned}
+    kept = {name: prints[name] for name in names if name in prints}
+    write_atomic(root / STORED, json.dumps(kept, indent=1) + "\n")
     entries = [{"lesson": name, **summary[name]} for name in names if name in summary]
     write_atomic(expected / "summary.json", json.dumps(entries, indent=1) + "\n")
     readme = root / "README.md"

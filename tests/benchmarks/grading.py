@@ -62,8 +62,11 @@ def nbgrader(folder: Path, lesson: Path) -> Callable[[], None]:
     release([lesson], course / "unused")
     (course / "source" / "one" / lesson.name).write_bytes(lesson.read_bytes())
     command = [sys.executable, "-m", "nbgrader"]
-    scripts = Path(nbformat.__file__).parents[4] / "bin"  # of the course: nbgrader calls alembic there by its name
-    settings = os.environ | {"PATH": f"{scripts}:{os.environ['PATH']}"}
+    alembic = course / "bin" / "alembic"  # nbgrader calls it by its name; the course's own does not know of nbgrader
+    alembic.parent.mkdir()
+    alembic.write_text(f"#!/bin/sh\nexec '{sys.executable}' -m alembic \"$@\"\n", encoding="utf-8")
+    alembic.chmod(0o755)
+    settings = os.environ | {"PATH": f"{alembic.parent}:{os.environ['PATH']}"}
     subprocess.run([*command, "generate_assignment", "one"], cwd=course, env=settings, check=True)
     for student in sorted(folder.iterdir()):
         place = course / "submitted" / student.name / "one"

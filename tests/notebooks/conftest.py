@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from course_lib.classroom.due import due
 from course_lib.paths import ROOT, build_dir
 
 EXPECTED = ROOT / "tests" / "notebooks" / "expected"
+DUE = {path.stem for path in due()}
 LESSONS = [path.stem for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
 
 
@@ -25,6 +27,8 @@ def fresh(lesson: str) -> dict[str, Any]:
     `make test` names the folder of the very run it has just made in COURSE_BUILD, and there the figures have to be.
     """
     document = read(build_dir() / "figures" / f"{lesson}.json")
+    if not document and lesson not in DUE:
+        pytest.skip(f"{lesson} is as it was stored, and runs in quick: make test-all runs it in standard")
     if not document and "COURSE_BUILD" in os.environ:
         pytest.fail(f"{lesson} has left no figures in {build_dir()}")
     if not document:
