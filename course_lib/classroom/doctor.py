@@ -4,6 +4,7 @@ import importlib.metadata
 import platform
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from course_lib.errors import CourseError
 from course_lib.machine import cores, memory_mb
 from course_lib.paths import BUILD, CACHE, ROOT, build_dir, cache_dir, make_dir
 
+README_GFLOPS = 193  # a core, on the machine of the times in README.md
 NEEDED_MB = 2_000  # what a lesson may take, and what a Binder launch has
 
 
@@ -35,6 +37,7 @@ def examine() -> Iterator[Finding]:
     yield python()
     yield packages(ROOT / "requirements.lock")
     yield device()
+    yield speed()
     yield memory()
     yield folder("cache", cache_dir(), CACHE)
     yield folder("results", build_dir(), BUILD)
@@ -97,6 +100,27 @@ def device() -> Finding:
         return Finding("FAIL", f"torch cannot be imported ({error}): install the packages of requirements.lock.")
     level = "WARN" if "does not work" in choice.why else "OK"
     return Finding(level, f"Device {choice.device}: {choice.why}; {set_threads()} threads of {cores()} cores")
+
+
+def speed(n: int = 1024) -> Finding:
+    """How fast a core multiplies matrices of float32, which is most of what BERT does, beside the machine of README."""
+    try:
+        import torch
+
+        from course_lib.device import set_threads
+
+        threads, a = set_threads(), torch.rand(n, n)
+    except (CourseError, ImportError):
+        return Finding("WARN", "Speed not measured: see the line above.")
+    taken = []
+    for _ in range(10):
+        started = time.perf_counter()
+        a @ a
+        taken.append(time.perf_counter() - started)
+    each = 2 * n**3 / min(taken) / threads / 1e9
+    times = README_GFLOPS / each
+    wait = f"about {times:.1f} times as long as README says" if times > 1.2 else "as long as README says, or less"
+    return Finding("OK", f"Speed {each:.0f} GFLOPS a core in float32 products: lessons with BERT take {wait}")
 
 
 def memory() -> Finding:

@@ -27,7 +27,7 @@ def test_quick_lessons_run_to_their_end_and_leave_what_they_promise(tmp_path, le
     assert [(run["lesson"], run["status"], run["profile"]) for run in runs] == [
         (name, "ok", "quick") for name in lessons
     ]
-    assert all(run["peak_rss_mb"] < 2_000 for run in runs), runs
+    assert all(run["peak_rss_mb"] < 1_500 for run in runs), runs
     for name in lessons:
         assert (tmp_path / f"{name}.ipynb").exists()
         assert json.loads((tmp_path / "figures" / f"{name}.json").read_text())["profile"] == "quick"

@@ -91,3 +91,12 @@ def test_one_failure_makes_the_exit_code_1(monkeypatch):
 def test_fetch_says_what_is_there(name):
     done = CliRunner().invoke(cli, ["fetch", name], standalone_mode=False)
     assert done.output == f"{name}: there and whole\n"
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(2 * 64**3 / 1e9 / 100, "about 3.9 times as long"), (1e-9, "or less")])
+def test_the_speed_of_this_machine_is_set_beside_that_of_readmes_times(monkeypatch, seconds, words):
+    clock = iter(k * seconds for k in range(100))
+    monkeypatch.setattr(doctor.time, "perf_counter", lambda: next(clock))
+    found = doctor.speed(64)
+    assert found.level == "OK" and "GFLOPS a core" in found.text and words in found.text
+    assert f"{doctor.README_GFLOPS} GFLOPS" in (ROOT / "README.md").read_text().replace("\n", " ")
