@@ -1,1 +1,1 @@
-"""Exploring, learning over sessions, and judging a policy from logs (lesson 05)."""
+"""Exploring, learning over sessions, and judging a policy from logs."""

@@ -1,4 +1,4 @@
-"""A/B tests of a fixed length: how many users, which test, and what makes a test lie (lesson 05e).
+"""A/B tests of a fixed length: how many users, which test, and what makes a test lie.
 
 "Control" is the old page, "treatment" the new one; a difference is always treatment minus control. Every test also
 takes many experiments at once: leading axes are runs, and the results have one value for each run.

@@ -1,4 +1,4 @@
-"""Bandits that know the visitor and the films: LinUCB and linear Thompson sampling (lesson 05b).
+"""Bandits that know the visitor and the films: LinUCB and linear Thompson sampling.
 
 A click is modelled as linear in features, E[r | u, j] = x · θ. Two ways to choose x for user u and film j:
 - one model for all films: x = φ_u ⊗ ψ_j, every product of a user's feature with a film's, d = m k numbers. What is

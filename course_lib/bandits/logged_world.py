@@ -1,4 +1,4 @@
-"""A world that writes logs and whose truth is known, to rank the estimators of off-policy evaluation (lesson 05d).
+"""A world that writes logs and whose truth is known, to rank the estimators of off-policy evaluation.
 
 Contexts and items are few, so a log is two tables of counts, and thousands of logs of any length fit in one array.
 Letters: X contexts, A items, R logs; each log comes in two halves, so that each half's q̂ is fitted on the other.

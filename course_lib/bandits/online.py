@@ -46,7 +46,7 @@ class OnlineLoop:
     arms: their names. seed: ≥ 0. draws: how many times the policy scores the arms for a decision, ≥ 1. One of these
     draws, taken at
     random, is followed; so the share of draws that an arm wins is the probability with which it is shown, whatever
-    the policy. It is logged, and lets the log judge other policies (lesson 05). An arm that wins no draw has
+    the policy. It is logged, and lets the log judge other policies. An arm that wins no draw has
     probability 0: few draws save time and are blind to small probabilities. durable: wait at each step until it is on
     the disk, so that it outlives a power cut; without, it outlives the death of the process, and steps are quicker.
     """

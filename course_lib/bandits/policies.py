@@ -2,7 +2,7 @@
 
 A policy is a score for each arm; the arm with the largest score is shown. Everything is vectorised over runs:
 clicks, plays: (R, A), how often each of A arms was clicked and shown in each of R runs. There is one simulator, `play`;
-`simulate` hands it arms without visitors, `course_lib.bandits.contextual` visitors with profiles (lesson 05b).
+`simulate` hands it arms without visitors, `course_lib.bandits.contextual` visitors with profiles.
 """
 
 from collections import deque

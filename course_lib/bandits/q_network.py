@@ -1,4 +1,4 @@
-"""The network of deep Q-learning: several learners' networks side by side, computed as one batch (lesson 05c).
+"""The network of deep Q-learning: several learners' networks side by side, computed as one batch.
 
 Letters: R learners, B states each, C candidates; s state features (d_s); F films with features x_a (d_a).
 """

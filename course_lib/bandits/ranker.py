@@ -1,4 +1,4 @@
-"""A bandit in the table of recommenders: what does it show, once it has tried? (lesson 06)"""
+"""A bandit in the table of recommenders: what does it show, once it has tried?"""
 
 from dataclasses import dataclass
 from typing import Self

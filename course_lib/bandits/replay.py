@@ -1,4 +1,4 @@
-"""Letting a policy that learns play against a log in which every item had the same chance (lesson 05d)."""
+"""Letting a policy that learns play against a log in which every item had the same chance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

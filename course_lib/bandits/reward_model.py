@@ -1,4 +1,4 @@
-"""q̂(x, a), the click rate that a model expects, fitted so that no row of the log predicts itself (lesson 05d)."""
+"""q̂(x, a), the click rate that a model expects, fitted so that no row of the log predicts itself."""
 
 from dataclasses import dataclass
 from typing import Self

@@ -13,8 +13,6 @@ from course_lib import inputs
 from course_lib.bandits.checks import checked_rates
 from course_lib.errors import CourseError
 
-GOALS = ("click", "conversion", "basket")
-
 
 def checked_weights(weights: np.ndarray, n_goals: int) -> np.ndarray:
     """``weights`` as a vector of ``n_goals`` finite numbers, none negative, not all zero; else CourseError."""

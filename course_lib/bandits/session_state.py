@@ -1,4 +1,4 @@
-"""What sessions are made of: where they stand, what a policy says of that, and what was seen of them (lesson 05c).
+"""What sessions are made of: where they stand, what a policy says of that, and what was seen of them.
 
 Letters: B sessions at once, T turns at most, C candidates a turn.
 """

@@ -1,4 +1,4 @@
-"""A world with visitors: who clicks what, made from MovieLens so that the truth is known (lesson 05b).
+"""A world with visitors: who clicks what, made from MovieLens so that the truth is known.
 
 A click means: the user has rated the film with 4 or 5 stars. The table of likes (U, A) is 1 there and 0 elsewhere. Its
 cells are divided at random into three parts, so that nothing a policy may know has shaped the truth: a model of the

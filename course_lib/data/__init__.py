@@ -1,1 +1,1 @@
-"""From hash-checked files to typed tables and splits (lesson 01)."""
+"""From hash-checked files to typed tables and splits."""

@@ -1,4 +1,4 @@
-"""A small bilingual shop, written for the course: products and questions in Chinese and in English (lesson 02b).
+"""A small bilingual shop, written for the course: products and questions in Chinese and in English.
 
 Every product and every question stands there twice, zh and en, with the same meaning. A question has known answers, so
 a search can be judged: see datasets/shop.md for how they were decided.

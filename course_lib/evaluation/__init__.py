@@ -1,1 +1,1 @@
-"""Metrics, the one evaluation protocol, and uncertainty (lesson 06)."""
+"""Metrics, the one evaluation protocol, and uncertainty."""

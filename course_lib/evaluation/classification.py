@@ -1,4 +1,4 @@
-"""Scores of classifiers, with bootstrap intervals: accuracy, macro-F1, AUC (lessons 02 and 06).
+"""Scores of classifiers, with bootstrap intervals: accuracy, macro-F1, AUC.
 
 Every score takes labels y (n,) in 0 … C - 1, probabilities P (n, C) and weights W (R, n): how often each example is
 drawn in each of R resamples. It returns one value for each row of W: the bootstrap in one matrix product. NaN, infinite

@@ -1,4 +1,4 @@
-"""Ways of evaluating that mislead, written out so that lesson 06 can show what they do. Use `protocol.evaluate`."""
+"""Ways of evaluating that mislead, written out to show what they do. Use `protocol.evaluate`."""
 
 from collections.abc import Mapping
 from typing import Literal

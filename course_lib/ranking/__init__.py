@@ -1,1 +1,1 @@
-"""Recommenders: baselines, fusion with text, graphs (lessons 03 and 04)."""
+"""Recommenders: baselines, fusion with text, graphs."""

@@ -1,4 +1,4 @@
-"""Ratings and rankings from behaviour and text together: the sum over k, its gate, and a mix of rankings (lesson 03).
+"""Ratings and rankings from behaviour and text together: the sum over k, its gate, and a mix of rankings.
 
 Letters: e_j (d_t,) is the text vector of item j, p_i (d_t,) the text profile of user i, t_ij = p_i * e_j their
 elementwise product, u_i and v_j (d,) the learned factors, w_k (d_t,) the K text weights, alpha_k the K layer weights.

@@ -1,4 +1,4 @@
-"""The text of a pair: what of an item's text speaks to what a user rates above their own mean (lesson 03)."""
+"""The text of a pair: what of an item's text speaks to what a user rates above their own mean."""
 
 from dataclasses import dataclass
 from typing import Self

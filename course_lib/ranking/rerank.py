@@ -95,7 +95,7 @@ class Diversified:
 class BertReranked:
     """The ``n`` best unseen items of ``base``, in the order of BERT's click probability; the rest follows as it was.
 
-    BERT reads film and user together, as in lesson 02, and is fine-tuned on its examples: a film that the user liked or
+    BERT reads film and user together and is fine-tuned on its examples: a film that the user liked or
     did not, and in words what they liked and disliked before. The training part of a ranking holds likes alone, so
     ``ratings`` lends the dislikes; of these, only what is not later than the training part is read, and never a like.
     n, past, n_examples ≥ 1.

@@ -1,4 +1,4 @@
-"""Recommending by text alone: centred vectors, the profile of a user's texts, and search by a sentence (lesson 03)."""
+"""Recommending by text alone: centred vectors, the profile of a user's texts, and search by a sentence."""
 
 import time
 from collections.abc import Callable, Sequence

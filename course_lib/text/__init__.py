@@ -1,4 +1,4 @@
-"""Encoding text with BERT and fine-tuning it (lesson 02)."""
+"""Encoding text with BERT and fine-tuning it."""
 
 import logging
 

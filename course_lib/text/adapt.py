@@ -1,4 +1,4 @@
-"""Adapt a BERT by training a small part of it: LoRA, AdaLoRA, prefix tuning, IA³, bottleneck adapters (lesson 02b).
+"""Adapt a BERT by training a small part of it: LoRA, AdaLoRA, prefix tuning, IA³, bottleneck adapters.
 
 The pre-trained weights stay as they are, and few new ones learn. With W a frozen matrix, h a token's vector, σ = GELU:
 

@@ -1,4 +1,4 @@
-"""Clicks to predict: a film and what the user liked and disliked *before*, in words; and the means to beat (lesson 02).
+"""Clicks to predict: a film and what the user liked and disliked *before*, in words; and the means to beat.
 
 An example is one rating: label 1 (a "click") if it has at least four stars, else 0. Its profile is written from
 ratings of the training part that are strictly earlier than the example, so neither the answer nor anything later

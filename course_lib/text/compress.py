@@ -1,4 +1,4 @@
-"""Make a trained BERT smaller: distillation, 8-bit weights, pruned weights and pruned heads (lesson 02d).
+"""Make a trained BERT smaller: distillation, 8-bit weights, pruned weights and pruned heads.
 
 All functions leave the given model as it is and return a smaller copy. `shrunk` puts a copy in the place of the
 original, in a `BertClassifier` or an `Encoder`, whose manners stay the same.

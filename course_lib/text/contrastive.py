@@ -1,4 +1,4 @@
-"""Contrastive tuning of item vectors: films that the same people like shall lie together (lesson 02c).
+"""Contrastive tuning of item vectors: films that the same people like shall lie together.
 
 A batch holds B films, each once. With unit vectors e_i of their texts, a temperature τ, and c_ij = how many people of
 the training part like both films:

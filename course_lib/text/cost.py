@@ -1,4 +1,4 @@
-"""What a training step costs: examples a second, and megabytes of memory (lessons 02 and 02b)."""
+"""What a training step costs: examples a second, and megabytes of memory."""
 
 import math
 import time

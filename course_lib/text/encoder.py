@@ -1,4 +1,4 @@
-"""Texts to vectors: a pre-trained BERT, mean pooling over the attention mask, unit length (lesson 02).
+"""Texts to vectors: a pre-trained BERT, mean pooling over the attention mask, unit length.
 
 With hidden states h_t (t = 1..T) and the attention mask m_t in {0, 1}:
 

@@ -1,4 +1,4 @@
-"""What a text model learns from: texts or pairs of texts, and for each a label or a number (lesson 02)."""
+"""What a text model learns from: texts or pairs of texts, and for each a label or a number."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Why did it say that? Words left out, attention followed through the layers, and a test of both (lesson 02d).
+"""Why did it say that? Words left out, attention followed through the layers, and a test of both.
 
 A text x has words w_1 … w_n, and p_c(x) is the probability of class c. The weight of a word is, by
 

@@ -1,4 +1,4 @@
-"""Few examples, a paper's table: ten past films, liked or not, and one to foresee (lesson 02b; Bao et al. 2023).
+"""Few examples, a paper's table: ten past films, liked or not, and one to foresee (Bao et al. 2023).
 
 An example is one rating with the ten before it, of one person, in order of time; liked means more than three stars. A
 model learns from 16, 64 or 256 examples, drawn from the training part, and from nothing else: of a person to predict it

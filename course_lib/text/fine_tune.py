@@ -1,4 +1,4 @@
-"""Fine-tune BERT: one encoder, a head for the job (lesson 02).
+"""Fine-tune BERT: one encoder, a head for the job.
 
 The encoder's vector of the first token, [CLS], passes through one dense layer, tanh and dropout to the head: C logits
 for classes (`BertClassifier`), one number for ratings (`BertRegressor`). A slate, where every token gets a label, is in

@@ -1,4 +1,4 @@
-"""Frozen lower layers run once: their outputs are kept, and training goes on from there (lesson 02).
+"""Frozen lower layers run once: their outputs are kept, and training goes on from there.
 
 With L layers of which k are frozen, an epoch computes L - k layers instead of L, and nothing below needs a way back.
 What the k layers give for a text never changes, so this is exactly the training of a BERT with k frozen layers.

@@ -1,4 +1,4 @@
-"""Domain pre-training: BERT guesses hidden words of the course's own texts, without any label (lesson 02c).
+"""Domain pre-training: BERT guesses hidden words of the course's own texts, without any label.
 
 Of the tokens of a text, 15 % are chosen. Of these, 80 % become [MASK], 10 % a random token, 10 % stay; the model has
 to name the original of every chosen one (Devlin et al. 2019, section 3.1). With the hidden vector h_t of a chosen

@@ -1,4 +1,4 @@
-"""Labels that a model gives itself, and how to choose them (lesson 02d).
+"""Labels that a model gives itself, and how to choose them.
 
 With probabilities P (n, C) of n texts that nobody has labelled, a text gets the label argmax_c P_ic and is trained on
 

@@ -1,4 +1,4 @@
-"""Will the next dress fit? A rental that lies ahead, in numbers and words, written from what lies behind (lesson 02c).
+"""Will the next dress fit? A rental that lies ahead, in numbers and words, written from what lies behind.
 
 An example is one rental of Rent the Runway: label 0 small, 1 fit, 2 large. Its review does not exist yet, so not a word
 of it is read. Known are the request (item, category, size), what *others* said of the item before, and the person's

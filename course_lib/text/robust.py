@@ -1,4 +1,4 @@
-"""How easily is it misled? One small edit of a text, chosen to hurt most (lesson 02d).
+"""How easily is it misled? One small edit of a text, chosen to hurt most.
 
 With edits E(x) of a text x whose true class is y, each leaving the meaning as it was for a person:
 

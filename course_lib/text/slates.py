@@ -1,4 +1,4 @@
-"""A slate of items in one input: BERT labels every token O, Click or Ignore (lesson 02).
+"""A slate of items in one input: BERT labels every token O, Click or Ignore.
 
 The input is `[CLS] profile [SEP] item , item , … [SEP]`. Tokens of an item carry the item's label,
 all others are O.

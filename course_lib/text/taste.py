@@ -1,4 +1,4 @@
-"""Text and behaviour together, from few examples: a rating counts for all films that read alike (lesson 02b).
+"""Text and behaviour together, from few examples: a rating counts for all films that read alike.
 
 Smoothed means pull a film's share of likes towards the average. Here it is pulled towards the films whose *texts* are
 near, and the user's towards what they said of films near the target. This is a Gaussian process (Rasmussen & Williams

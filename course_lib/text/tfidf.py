@@ -1,4 +1,4 @@
-"""The baseline beside every fine-tuned BERT: TF-IDF with a linear model, tuned on validation (lesson 02)."""
+"""The baseline beside every fine-tuned BERT: TF-IDF with a linear model, tuned on validation."""
 
 from collections.abc import Sequence
 from typing import Self, TypeVar

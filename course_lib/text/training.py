@@ -1,4 +1,4 @@
-"""The one training loop of the course's text models: batches of like length, warm-up, early stopping (lesson 02).
+"""The one training loop of the course's text models: batches of like length, warm-up, early stopping.
 
 What is learned comes in as a function, ``loss(model, rows)``: classes, ratings, slates, masked words and contrasts all
 train here. Under `accelerate launch` each process computes its share of every batch, and the gradients are added up.

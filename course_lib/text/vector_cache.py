@@ -1,4 +1,4 @@
-"""Vectors of texts, kept by content: the same text through the same weights is computed once on a machine (lesson 02).
+"""Vectors of texts, kept by content: the same text through the same weights is computed once on a machine.
 
 The key of a vector is a hash of the weights, the length at which texts are cut, and the text. So a fine-tuned encoder
 never meets the vectors of another, and nothing has to be declared out of date.

@@ -1,4 +1,4 @@
-"""The words of a text as a reader sees them: where they are, and the text without some of them (lesson 02d).
+"""The words of a text as a reader sees them: where they are, and the text without some of them.
 
 A word is letters and digits ("didn't" is one), a Chinese character, or a run of other signs ("!!", an emoji). BERT may
 cut it into several WordPieces; a person never does, so what explains or attacks a model works on whole words.

@@ -249,3 +249,10 @@ def test_lesson_lets_guess_asks_questions_and_explains_their_answers(path):
     assert sum("predict" in cell.source.lower() for cell in cells) >= 2
     (notes,) = [cell for cell in cells if "instructor" in cell.metadata.get("tags", [])]
     assert "For instructors" in notes.source
+
+
+def test_the_library_cites_no_lesson_numbers():
+    """Lessons use the library, and may be renumbered; the bank of exercises is theirs."""
+    for path in (ROOT / "course_lib").rglob("*.py"):
+        if "exercises" not in path.parts:
+            assert not re.search(r"[Ll]essons? 0?\d", path.read_text(encoding="utf-8")), path

@@ -16,7 +16,6 @@ from course_lib.exercises.judge import Case, Exercise, Raised, answers_of_ours, 
 
 HIDDEN = 6  # cases that nobody has seen, besides those of the lesson
 DRAWN = 60  # from which they are chosen
-UNSOLVED = "not solved yet."
 UNTRIED = "it was not tried"
 BY_HEART = "all shown cases are right and no hidden one: were the shown ones learnt by heart?"
 LIBRARY = "it answers by calling the lesson's own solution or another part of course_lib: {}."
