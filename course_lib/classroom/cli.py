@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 @click.version_option(package_name="llm-recommenders-course")
 def cli() -> None:
     """A course in notebooks on recommenders helped by language models."""
+    if not (ROOT / "datasets" / "sources.toml").exists():
+        raise CourseError(
+            f"The course runs from a clone of its repository, and {ROOT} holds an installed copy of the library alone: "
+            "clone the repository, and in its folder run make course, or pip install --no-deps --editable ."
+        )
 
 
 @cli.command()

@@ -85,6 +85,7 @@ def test_what_was_handed_in_may_have_any_name(checkout, name):
 def test_the_real_command_works_in_a_folder_of_any_name(tmp_path, name):
     folder = tmp_path / name
     shutil.copytree(ROOT / "course_lib", folder / "course_lib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "datasets", folder / "datasets")
     for file in FILES:
         shutil.copy(ROOT / file, folder / file)
     write_lesson(folder / "notebooks", "00_a", "import os, pathlib\npathlib.Path('was_here').write_text(os.getcwd())")

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -124,3 +125,12 @@ def test_what_nobody_foresaw_of_a_disk_is_a_sentence_too(monkeypatch, capsys, er
         command.main()
     assert ended.value.code == 1
     assert capsys.readouterr().err == f"{sentence} run the same command again.\n"
+
+
+def test_a_library_without_its_repository_says_where_the_course_runs(tmp_path):
+    shutil.copytree(ROOT / "course_lib", tmp_path / "course_lib", ignore=shutil.ignore_patterns("__pycache__"))
+    for arguments in (["fetch"], ["run"], ["doctor"]):
+        code, _, errors = said(*arguments, cwd=tmp_path)
+        assert code == 1 and errors.count("\n") == 1
+        assert errors.startswith("The course runs from a clone of its repository") and str(tmp_path) in errors
+    assert said("--help", cwd=tmp_path)[0] == 0
