@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-import joblib
 import psutil
 
 
 def cores() -> int:
     """Cores that this process may use: the least of the machine's, those it is bound to and its container's quota."""
-    return int(joblib.cpu_count())
+    from joblib import cpu_count  # here: it is slow to import, and tries to make semaphores
+
+    return int(cpu_count())
 
 
 def memory_mb(control: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> tuple[float, float]:

@@ -2,19 +2,15 @@
 
 import errno
 import io
-import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from course_lib.errors import CourseError
 from course_lib.paths import ROOT, build_dir
-
-if TYPE_CHECKING:
-    from course_lib.classroom.run import LessonRun
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -81,6 +77,7 @@ def run(
 ) -> None:
     """Run lessons, all or those named by number ("3") or name, and leave them executed in build/course."""
     from course_lib.classroom.run import check_parameters, find_lessons, jobs_for, parameter, run_lessons
+    from course_lib.classroom.watch import watcher
 
     parameters: dict[str, Any] = {name: parameter(value) for name, value in extra}
     given = {"PROFILE": profile, "SEED": seed, "DEVICE": device}
@@ -98,7 +95,7 @@ def run(
     jobs = jobs or (jobs_for(parameters.get("PROFILE", "")) if len(paths) > 1 else 1)
     if jobs > 1:
         click.echo(f"{jobs} lessons at a time ...")
-    runs = run_lessons(paths, out, parameters, _Terminal() if on_terminal() else _Lines(), jobs)
+    runs = run_lessons(paths, out, parameters, watcher(), jobs)
     click.echo(f"Everything is in {out}; open {out / 'index.html'}.")
     failed = [run.lesson for run in runs if run.status != "ok"]
     if failed:
@@ -234,50 +231,6 @@ def expanded(path: Path) -> Path:
         return path.expanduser().resolve()
     except (RuntimeError, OSError) as error:
         raise CourseError(f"{path} leads nowhere ({error}): name the whole path.") from error
-
-
-def on_terminal() -> bool:
-    """True where a person watches: bars then, plain lines otherwise."""
-    return sys.stderr.isatty() and not os.environ.get("CI")
-
-
-def _result(run: "LessonRun", error: str) -> str:
-    status = {"ok": "ok", "failed": "FAILED", "interrupted": "interrupted"}[run.status]
-    return f"{run.lesson}: {status}, {run.seconds:.0f} s, {run.peak_rss_mb:,.0f} MB" + (f", {error}" if error else "")
-
-
-class _Lines:
-    """Progress of a run as plain lines: one when a lesson starts, one when it ends."""
-
-    def lesson(self, name: str, number: int, of: int, cells: int) -> None:
-        click.echo(f"[{number}/{of}] {name}, {cells} cells ...")
-
-    def cell(self, index: int) -> None:
-        """Nothing: a log is no place for it."""
-
-    def done(self, run: "LessonRun", error: str) -> None:
-        click.echo(_result(run, error))
-
-
-class _Terminal:
-    """Progress of a run as two bars: lessons, and the cells of the present one."""
-
-    def lesson(self, name: str, number: int, of: int, cells: int) -> None:
-        from tqdm import tqdm
-
-        if number == 1:
-            self.lessons = tqdm(total=of, desc="lessons", unit="lesson", position=0)
-        self.cells = tqdm(total=cells, desc=name, unit="cell", position=1, leave=False)
-
-    def cell(self, index: int) -> None:
-        self.cells.update(index + 1 - self.cells.n)
-
-    def done(self, run: "LessonRun", error: str) -> None:
-        self.cells.close()
-        self.lessons.write(_result(run, error))
-        self.lessons.update()
-        if run.status == "interrupted" or self.lessons.n == self.lessons.total:
-            self.lessons.close()
 
 
 def main() -> None:

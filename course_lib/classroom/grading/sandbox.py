@@ -46,6 +46,7 @@ VARIABLES = {  # of the warm process
     "MPLBACKEND": "agg",
     "CI": "true",  # no progress bars
     "HF_HUB_OFFLINE": "1",
+    "JOBLIB_MULTIPROCESSING": "0",  # it would try to make semaphores, and warn
     "TOKENIZERS_PARALLELISM": "false",
 }
 PLACES = ("PATH", "HOME", "TMPDIR", "USER", "COURSE_CACHE", "COURSE_BUILD")  # which are another's without walls
