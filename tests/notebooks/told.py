@@ -2,11 +2,12 @@
 
 A sentence of a "How to read it", a quiz or the take-aways that says better, worse, more than and the like points to its
 claim by a comment behind it, which no reader sees: `<!-- claim: name -->`. `lesson.claim(…, name="name")` has made it.
-Run as a program, this writes the list of those that do not yet; a test lets the list only shrink.
+Run as a program, this writes the list of those that do not yet, which may only shrink, anew.
 """
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import nbformat
@@ -26,11 +27,11 @@ def compares(text: str) -> list[str]:
     return [one for one in sentences if COMPARES.search(one) and not POINTER.search(one)]
 
 
-def unclaimed(notebook: Path) -> dict[str, int]:
-    """{id of a cell: how many of its sentences compare and point to no claim}."""
+def unclaimed(notebook: Path) -> list[str]:
+    """The beginnings of the sentences that compare and point to no claim, in order."""
     cells = nbformat.read(notebook, as_version=4).cells
-    told = {cell.id: cell.source for cell in cells if cell.cell_type == "markdown" and EXPLAINS.search(cell.source)}
-    return {cell: len(found) for cell, source in told.items() if (found := compares(source))}
+    told = [cell.source for cell in cells if cell.cell_type == "markdown" and EXPLAINS.search(cell.source)]
+    return [" ".join(one.split())[:80] for source in told for one in compares(source)]
 
 
 def pointers(notebook: Path) -> set[str]:
@@ -39,6 +40,13 @@ def pointers(notebook: Path) -> set[str]:
 
 
 if __name__ == "__main__":
+    listed = json.loads(LIST.read_text(encoding="utf-8"))
     found = {path.stem: unclaimed(path) for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))}
-    LIST.write_text(json.dumps({lesson: cells for lesson, cells in found.items() if cells}, indent=1) + "\n")
-    print(sum(sum(cells.values()) for cells in found.values()), "sentences compare and point to no claim")
+    for lesson, sentences in found.items():
+        if len(sentences) > len(listed.get(lesson, [])):
+            new = [one for one in sentences if one not in listed.get(lesson, [])]
+            sys.exit(
+                f"{lesson} has more sentences that compare than the list allows; point to claims, or say less: {new}"
+            )
+    LIST.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(sum(map(len, found.values())), "sentences compare and point to no claim")
