@@ -256,3 +256,20 @@ def test_the_library_cites_no_lesson_numbers():
     for path in (ROOT / "course_lib").rglob("*.py"):
         if "exercises" not in path.parts:
             assert not re.search(r"[Ll]essons? 0?\d", path.read_text(encoding="utf-8")), path
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", *sorted(p.name for p in (ROOT / "docs").glob("*.md"))]
+)
+def test_links_and_named_files_of_the_documents_exist(page):
+    path = ROOT / page if (ROOT / page).exists() else ROOT / "docs" / page
+    text = path.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!http|#)([^)#]+)", text):
+        assert (path.parent / link).exists(), link
+    for name in re.findall(r"`((?:course_lib|tests|notebooks|datasets|docs|binder)/[\w./*-]*)`", text):
+        assert re.search("NN|NAME", name) or any(ROOT.glob(name.rstrip("/"))), name
+
+
+def test_architecture_names_every_room():
+    drawing = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split("```")[1]
+    assert not [room for rooms in FLOORS for room in rooms if room not in drawing and room not in ("etc", "__main__")]
