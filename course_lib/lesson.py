@@ -89,7 +89,7 @@ class Lesson:
             said = Verdict.TOO_LITTLE
         if said is Verdict.CANNOT_TELL:
             unseen = max(one.smallest for one in rests_on)
-            more = f"; a difference of {unseen:.2g} would have been found four times in five"
+            more = f"\n       a difference of {unseen:.2g} would have been found four times in five"
         self.claims[name or slug(words)] = as_json(words, said, rests_on)
         print(f"Claim: {words}\n       {said}: {'; '.join(map(str, rests_on))}{more}")
 

@@ -92,9 +92,11 @@ class Evidence:
 
     def __str__(self) -> str:
         sign = "" if self.kind is Kind.NUMBER else "+"
-        shown = f"{self.estimate:{sign}.3g}"
-        if self.error:
-            shown += f" [{self.low:{sign}.3g}, {self.high:{sign}.3g}]"
+        if self.error:  # two digits of the standard error, and as many places for all
+            form = f"{sign}.{max(0, 1 - int(np.floor(np.log10(self.error))))}f"
+            shown = f"{self.estimate:{form}} [{self.low:{form}}, {self.high:{form}}]"
+        else:
+            shown = f"{self.estimate:{sign}.3g}"
         return f"{shown}, {self.units}" if self.units else shown
 
 

@@ -197,3 +197,15 @@ def test_a_claim_is_plain_data():
     kept = claims.as_json("A ranks better", Verdict.HOLDS, [claims.paired(A, B, "users", split_sd=0)])
     assert kept["verdict"] == "holds" and "below" not in kept["evidence"][0] and kept["evidence"][0]["above"] == 0
     assert Evidence(**kept["evidence"][0]).verdict is Verdict.HOLDS
+
+
+@pytest.mark.parametrize(
+    ("one", "shown"),
+    [
+        (Evidence(0.0324, 0.024, 0.0423, Kind.PAIRED, "u", 0.0047), "+0.0324 [+0.0240, +0.0423], u"),
+        (Evidence(-1.5, -310.4, 12.0, Kind.SPLITS, "u", 81.0), "-2 [-310, +12], u"),
+        (Evidence(0.1, 0.1, 0.1, Kind.NUMBER, ""), "0.1"),
+    ],
+)
+def test_all_numbers_of_a_claim_have_the_places_of_its_error(one, shown):
+    assert str(one) == shown

@@ -68,7 +68,7 @@ def test_a_claim_is_said_where_the_reader_is_and_kept_beside_the_figures(tmp_pat
     lesson.claim("The first is better than the second", RISES.swapped())
     said = capsys.readouterr().out.splitlines()[4:]
     assert said[0] == "Claim: The second ranks better than the first"
-    assert said[1].startswith("       holds: +2.95 [+") and said[1].endswith("paired over 40 users")
+    assert said[1].startswith("       holds: +2.95 [+2.") and said[1].endswith("paired over 40 users")
     assert said[3].startswith("       does not hold: -2.95 [-")
     lesson.finish()
     kept = json.loads((tmp_path / "build/figures/42_test.json").read_text())["claims"]
@@ -83,9 +83,9 @@ def test_a_claim_that_cannot_be_told_says_what_could_have_been_seen(capsys):
     rng = np.random.default_rng(0)
     evidence = paired(rng.normal(size=100), rng.normal(size=100), "users", split_sd=0)
     Lesson.start("42_test", "standard", seed=1, device="cpu").claim("Text helps", evidence)
-    words = capsys.readouterr().out.splitlines()[-1]
-    assert words.startswith("       cannot tell: ")
-    assert words.endswith(f"a difference of {evidence.smallest:.2g} would have been found four times in five")
+    said, seen = capsys.readouterr().out.splitlines()[-2:]
+    assert said.startswith("       cannot tell: ")
+    assert seen == f"       a difference of {evidence.smallest:.2g} would have been found four times in five"
 
 
 def test_a_quick_run_concludes_nothing(capsys):
