@@ -13,7 +13,8 @@ from course_lib.paths import ROOT
 
 FILES = ("Makefile", "pyproject.toml", "requirements.lock", "requirements-test.lock")
 FOLDERS = ["a space", "a 'quote'", 'a "double" one', "a $dollar and $(one)", "半角 `tick`", "{braces} & ;"]
-TARGETS = ["course", "lab", "fetch", "doctor", "bench", "release", "progress", "grade", "test", "lock", "clean"]
+TARGETS = ["course", "lab", "fetch", "doctor", "bench", "release", "progress", "grade", "test", "test-all"]
+TARGETS += ["lock", "clean"]
 STUB = """#!/bin/sh
 [ "$1" = -c ] && exit 0
 { printf '%s|' "$@"; echo "$PWD"; } >> "$CALLS"
